@@ -1,0 +1,88 @@
+"""Everything a person may be told, as one tree.
+
+    NeuronScopeError
+    ├── ModelError              a model that cannot be had or used
+    │   ├── ModelNotFound       no such folder, hub name or demo model
+    │   ├── UnsupportedModel    an architecture, tokenizer or file we do not read
+    │   └── ModelDoesNotFit     it would not fit in the memory that is free
+    ├── InputError              a question that cannot be answered as it was asked
+    │   ├── EmptyText           there is no token to run
+    │   ├── TextTooLong         more tokens than the model's context holds
+    │   ├── NoSuchLayer         a layer the model does not have
+    │   ├── NoSuchNeuron        a neuron the layer does not have, or a name that is not one
+    │   ├── NoSuchSite          a place in the network that this model does not have
+    │   └── NoSuchToken         a token position that the text does not have
+    ├── FileError               a file that cannot be read, or must not be written
+    ├── Refused                 something this server does not do, for safety
+    └── SelfTestFailed          the program's own proof does not hold on this machine
+
+The library raises these, the terminal prints one line and exits 1, the page shows one notice. Their text says what was
+asked, what is true and what to do. Anything else that is raised is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class NeuronScopeError(Exception):
+    """The root of everything a person may be told."""
+
+
+class ModelError(NeuronScopeError):
+    """A model that cannot be had or used."""
+
+
+class ModelNotFound(ModelError):
+    """No such folder, hub name or demo model."""
+
+
+class UnsupportedModel(ModelError):
+    """An architecture, tokenizer or weight file that NeuronScope does not read."""
+
+
+class ModelDoesNotFit(ModelError):
+    """The model would not fit in the memory that is free."""
+
+
+class InputError(NeuronScopeError):
+    """A question that cannot be answered as it was asked."""
+
+
+class EmptyText(InputError):
+    """There is no token to run."""
+
+
+class TextTooLong(InputError):
+    """The text has more tokens than the model's context holds."""
+
+
+class NoSuchLayer(InputError):
+    """A layer the model does not have."""
+
+    @classmethod
+    def among(cls, layer: int, name: str, layers: int) -> NoSuchLayer:
+        """Build the error for `layer` of a model called `name` with `layers` layers."""
+        return cls(f"No layer {layer} in {name}: it has layers 0 to {layers - 1}.")
+
+
+class NoSuchNeuron(InputError):
+    """A neuron the layer does not have, or a name that is not a neuron's."""
+
+
+class NoSuchSite(InputError):
+    """A place in the network that this model does not have."""
+
+
+class NoSuchToken(InputError):
+    """A token position that the text does not have."""
+
+
+class FileError(NeuronScopeError):
+    """A file that cannot be read, or must not be written."""
+
+
+class Refused(NeuronScopeError):
+    """Something this server does not do, for safety."""
+
+
+class SelfTestFailed(NeuronScopeError):
+    """The program's own proof does not hold on this machine."""

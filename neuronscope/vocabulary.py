@@ -1,0 +1,275 @@
+"""The words we share: Site, Neuron, Tokens, Activations, Source, ModelCard.
+
+One word per idea, the same in code, terminal and page. Layers, neurons and token positions count from 0. Axis names of
+array shapes are the same everywhere: `layers tokens neurons width vocabulary heads`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from neuronscope.errors import NoSuchLayer, NoSuchNeuron, NoSuchSite
+
+
+class Site(StrEnum):
+    """A place in every layer where activations are read."""
+
+    NEURONS = "neurons"
+    """What enters the MLP's output projection: `act(x·W_up)`, or `act(x·W_gate) * (x·W_up)` in a gated MLP."""
+    GATE = "gate"
+    """`x·W_gate` before the activation function; gated MLPs only."""
+    UP = "up"
+    """`x·W_up`: in an ungated MLP this is the neuron's pre-activation, bias included."""
+    RESIDUAL = "residual"
+    """The residual stream after the block: `width` directions, which are not neurons."""
+    ATTENTION = "attention"
+    """What enters the attention's output projection: every head's output, head by head."""
+
+    @classmethod
+    def of(cls, name: str | Site) -> Site:
+        """The site called `name`; raises `NoSuchSite` naming the ones there are."""
+        try:
+            return cls(name)
+        except ValueError:
+            raise NoSuchSite(f"No site {name!r}: the sites are {', '.join(cls)}.") from None
+
+
+@dataclass(frozen=True, order=True)
+class Neuron:
+    """One MLP neuron, printed and parsed as `L5.N131`."""
+
+    layer: int
+    """Layer, from 0."""
+    index: int
+    """Place in the layer, from 0."""
+
+    def __str__(self) -> str:
+        return f"L{self.layer}.N{self.index}"
+
+    @classmethod
+    def parse(cls, name: str) -> Neuron:
+        """The neuron that `name` means, such as `L5.N131`; raises `NoSuchNeuron` if it is not a neuron's name."""
+        match = re.fullmatch(r"\s*[Ll](\d+)\.[Nn](\d+)\s*", name)
+        if not match:
+            raise NoSuchNeuron(f"{name!r} is not a neuron: write layer and neuron as L5.N131, both counted from 0.")
+        return cls(int(match[1]), int(match[2]))
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """One text as the model reads it."""
+
+    text: str
+    """The text itself."""
+    ids: Int[np.ndarray, " tokens"]
+    """The vocabulary id of each token."""
+    offsets: Int[np.ndarray, "tokens 2"]
+    """Where each token starts and stops in `text`, in characters; (0, 0) for tokens that stand for none of it."""
+    display: tuple[str, ...]
+    """How each token is shown: spaces as ·, line ends as ↵, never a tokenizer's own marks."""
+    special: Bool[np.ndarray, " tokens"]
+    """Tokens the tokenizer added or treats apart, such as the beginning of text."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def kept(self) -> Bool[np.ndarray, " tokens"]:
+        """The tokens that count in maxima and statistics: not special, and not the first, which attention sinks use."""
+        return ~self.special & (np.arange(len(self)) > 0)
+
+    @cached_property
+    def characters(self) -> tuple[range, ...]:
+        """Runs of tokens to show as one box: tokens that hold parts of the same character stand together."""
+        runs: list[range] = []
+        for i, (start, stop) in enumerate(self.offsets.tolist()):
+            shared = runs and stop > start and self.offsets[runs[-1].start].tolist() == [start, stop]
+            if shared:
+                runs[-1] = range(runs[-1].start, i + 1)
+            else:
+                runs.append(range(i, i + 1))
+        return tuple(runs)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a number comes from: it stands beside every result."""
+
+    model: str
+    """The model's name."""
+    revision: str
+    """Its revision on the hub, or the first digits of its weights' fingerprint."""
+    precision: str
+    """The precision its weights were held in."""
+
+
+@dataclass(frozen=True, eq=False)
+class Activations:
+    """What the units of some layers did on one text."""
+
+    values: Float[np.ndarray, "layers tokens neurons"]
+    """Activations, float32 whatever the model's precision."""
+    tokens: Tokens
+    """The text they were read on."""
+    site: Site
+    """Where they were read."""
+    layers: tuple[int, ...]
+    """The true number of each layer along the first axis."""
+    source: Source
+    """The model they come from."""
+    heads: int | None = None
+    """For the attention site: the number of heads that the last axis is made of."""
+
+    def layer(self, layer: int) -> Float[np.ndarray, "tokens neurons"]:
+        """The activations of one layer, by its true number; raises `NoSuchLayer` if it was not captured."""
+        if layer not in self.layers:
+            known = ", ".join(map(str, self.layers))
+            raise NoSuchLayer(f"No layer {layer} in these activations of {self.source.model}: they hold {known}.")
+        return self.values[self.layers.index(layer)]
+
+    def neuron(self, neuron: Neuron) -> Float[np.ndarray, " tokens"]:
+        """The activations of one neuron on each token; raises `NoSuchLayer` or `NoSuchNeuron`."""
+        layer = self.layer(neuron.layer)
+        if not 0 <= neuron.index < layer.shape[1]:
+            raise NoSuchNeuron(f"No neuron {neuron}: layer {neuron.layer} has neurons 0 to {layer.shape[1] - 1}.")
+        return layer[:, neuron.index]
+
+    def head_norms(self) -> Float[np.ndarray, "layers tokens heads"]:
+        """The length of each head's output at each token; attention site only."""
+        if self.heads is None:
+            raise NoSuchSite(f"Head norms belong to the attention site; these activations are of the {self.site} site.")
+        layers, tokens, units = self.values.shape
+        return np.linalg.norm(self.values.reshape(layers, tokens, self.heads, units // self.heads), axis=-1)
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What one loaded model is, in numbers."""
+
+    name: str
+    """The name it was asked for by."""
+    family: str
+    """The family of networks it belongs to, such as `gpt2` or `llama`."""
+    architecture: str
+    """Its class in transformers."""
+    revision: str
+    """Hub revision, or the first digits of the weights' fingerprint."""
+    layers: int
+    """Number of blocks."""
+    neurons: int
+    """MLP neurons in each layer."""
+    width: int
+    """Width of the residual stream."""
+    heads: int
+    """Attention heads in each layer."""
+    context: int
+    """The longest text in tokens, special tokens included."""
+    vocabulary: int
+    """Number of token ids."""
+    parameters: int
+    """Number of weights, shared ones counted once."""
+    bytes: int
+    """Memory the weights take, shared ones counted once."""
+    precision: str
+    """The precision the weights are held in."""
+    device: str
+    """The device they are on."""
+    gated: bool
+    """Whether the MLP multiplies a gate with an up projection."""
+    activation: str
+    """Name of the MLP's activation function."""
+    norm: str
+    """`LayerNorm` or `RMSNorm`."""
+    tied: bool
+    """Whether embedding and unembedding share their weights."""
+    sites: tuple[Site, ...] = field(default=())
+    """The sites that can be captured."""
+
+    @property
+    def source(self) -> Source:
+        """What stands beside every number read from this model."""
+        return Source(self.name, self.revision, self.precision)
+
+    def check(self, neuron: Neuron) -> Neuron:
+        """Return `neuron` if the model has it; raises `NoSuchLayer` or `NoSuchNeuron`."""
+        self.check_layer(neuron.layer)
+        if not 0 <= neuron.index < self.neurons:
+            raise NoSuchNeuron(f"No neuron {neuron} in {self.name}: each layer has neurons 0 to {self.neurons - 1}.")
+        return neuron
+
+    def check_layer(self, layer: int) -> int:
+        """Return `layer` if the model has it; raises `NoSuchLayer`."""
+        if not 0 <= layer < self.layers:
+            raise NoSuchLayer.among(layer, self.name, self.layers)
+        return layer
+
+
+@dataclass(frozen=True)
+class TokenScore:
+    """A token of the vocabulary and a number that goes with it."""
+
+    id: int
+    """Its vocabulary id."""
+    display: str
+    """How it is shown."""
+    score: float
+    """The number."""
+
+
+@dataclass(frozen=True)
+class NeuronWeights:
+    """What one neuron reads and writes in token space: the direct path only, which need not be its behaviour.
+
+    Reading: `E · (gain * w_in)`, the neuron's input weights against each token's embedding through the gain of the norm
+    before the MLP. Writing: `(gain_f * U) · w_out`, its output weights against each token's unembedding through the gain
+    of the final norm. LayerNorm's centring is folded in, RMSNorm has none.
+    """
+
+    neuron: Neuron
+    """Whose weights."""
+    reads_most: tuple[TokenScore, ...]
+    """Tokens whose embedding excites it most (through the up projection), strongest first."""
+    reads_least: tuple[TokenScore, ...]
+    """Tokens whose embedding inhibits it most, strongest first."""
+    gate_reads_most: tuple[TokenScore, ...]
+    """The same through the gate; empty in an ungated MLP."""
+    gate_reads_least: tuple[TokenScore, ...]
+    """The same through the gate; empty in an ungated MLP."""
+    promotes: tuple[TokenScore, ...]
+    """Tokens whose logit rises most for each unit of positive activation."""
+    suppresses: tuple[TokenScore, ...]
+    """Tokens whose logit falls most for each unit of positive activation."""
+    norm_in: float
+    """Length of the input weights (up projection)."""
+    norm_gate: float | None
+    """Length of the gate weights, None in an ungated MLP."""
+    norm_out: float
+    """Length of the output weights."""
+    bias: float
+    """Bias of the up projection with the norm's bias folded in; 0 where there is none."""
+    write_kurtosis: float
+    """Excess kurtosis of the writing scores over the vocabulary; above 10 marks a prediction neuron (Gurnee 2024)."""
+    write_skewness: float
+    """Skewness of the writing scores; negative where it mostly suppresses."""
+
+
+@dataclass(frozen=True)
+class DirectEffects:
+    """How much each neuron, at one token, adds directly to the logit of one next token."""
+
+    position: int
+    """The token position the prediction is made at."""
+    target: TokenScore
+    """The predicted token; its score is the probability the model gives it."""
+    predictions: tuple[TokenScore, ...]
+    """The most probable next tokens, with their probabilities."""
+    logit: float
+    """The target's logit, with nothing left out."""
+    values: Float[np.ndarray, "layers neurons"]
+    """`a · (gain * u_target, centred) · w_out / sigma`, with the final norm's actual scale sigma at that token."""
