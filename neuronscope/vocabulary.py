@@ -7,6 +7,7 @@ array shapes are the same everywhere: `layers tokens neurons width vocabulary he
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -14,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from neuronscope.errors import NoSuchLayer, NoSuchNeuron, NoSuchSite
+from neuronscope.errors import NoSuchLayer, NoSuchNeuron, NoSuchSite, NoSuchToken
 
 
 class Site(StrEnum):
@@ -88,13 +89,26 @@ class Tokens:
     def characters(self) -> tuple[range, ...]:
         """Runs of tokens to show as one box: tokens that hold parts of the same character stand together."""
         runs: list[range] = []
+        reached = 0
         for i, (start, stop) in enumerate(self.offsets.tolist()):
-            shared = runs and stop > start and self.offsets[runs[-1].start].tolist() == [start, stop]
-            if shared:
+            if runs and start < min(stop, reached):
                 runs[-1] = range(runs[-1].start, i + 1)
             else:
                 runs.append(range(i, i + 1))
+            reached = max(reached, stop)
         return tuple(runs)
+
+    def shown(self, run: range) -> str:
+        """How the tokens of one of `characters` are shown together."""
+        if len(run) == 1:
+            return self.display[run.start]
+        return visible(self.text[self.offsets[run, 0].min() : self.offsets[run, 1].max()])
+
+    def check(self, position: int) -> int:
+        """Return `position` if the text has such a token; raises `NoSuchToken`."""
+        if not 0 <= position < len(self):
+            raise NoSuchToken(f"No token {position}: this text has tokens 0 to {len(self) - 1}.")
+        return position
 
 
 @dataclass(frozen=True)
@@ -220,15 +234,17 @@ class TokenScore:
     """How it is shown."""
     score: float
     """The number."""
+    cosine: float | None = None
+    """For reading and writing: the same as a cosine, the lengths of both vectors divided out."""
 
 
 @dataclass(frozen=True)
 class NeuronWeights:
     """What one neuron reads and writes in token space: the direct path only, which need not be its behaviour.
 
-    Reading: `E · (gain * w_in)`, the neuron's input weights against each token's embedding through the gain of the norm
-    before the MLP. Writing: `(gain_f * U) · w_out`, its output weights against each token's unembedding through the gain
-    of the final norm. LayerNorm's centring is folded in, RMSNorm has none.
+    Reading: `E · (gain * w_in)`, the neuron's input weights against each token's embedding, through the gain of the
+    norm before the MLP. Writing: `(gain_f * U) · w_out`, its output weights against each token's unembedding, through
+    the gain of the final norm. LayerNorm's centring is folded in, RMSNorm has none.
     """
 
     neuron: Neuron
@@ -273,3 +289,27 @@ class DirectEffects:
     """The target's logit, with nothing left out."""
     values: Float[np.ndarray, "layers neurons"]
     """`a · (gain * u_target, centred) · w_out / sigma`, with the final norm's actual scale sigma at that token."""
+
+
+def visible(text: str) -> str:
+    """Show what is in `text`: spaces as ·, line ends as ↵, tabs as ⇥, other invisible characters by their code.
+
+    Joiners stay where they join something (emoji, Persian, Indic scripts); characters that turn the reading direction
+    never do, for they could make a token look like another.
+    """
+    return "".join(_visible_character(character, alone=len(text) == 1) for character in text)
+
+
+_PICTURES = {" ": "·", "\n": "↵", "\t": "⇥", "\r": "␍", "\x7f": "␡"}
+_JOINERS = "\u200c\u200d"
+
+
+def _visible_character(character: str, *, alone: bool) -> str:
+    if character in _PICTURES:
+        return _PICTURES[character]
+    if ord(character) < 32:
+        return chr(0x2400 + ord(character))
+    hidden = unicodedata.category(character) in {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"}
+    if hidden and (alone or character not in _JOINERS):
+        return f"⟨U+{ord(character):04X}⟩"
+    return character

@@ -1,0 +1,88 @@
+"""Text → Tokens: what the model reads, where it stands in the text, and how it is shown.
+
+Offsets are the tokenizer's own. Pieces that hold some bytes of a character all point at that character, so that they
+can be shown as one box; a space that the tokenizer puts in front of a text by itself stands for none of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neuronscope.errors import EmptyText, UnsupportedModel
+from neuronscope.vocabulary import Tokens, visible
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+_SPACE_MARKS = "▁Ġ"
+
+
+def tokenize(tokenizer: PreTrainedTokenizerFast, text: str) -> Tokens:
+    """Cut `text` into tokens as `tokenizer` does, special tokens included.
+
+    Raises:
+        EmptyText: where no token comes of it, or only special ones.
+        UnsupportedModel: for a tokenizer that cannot say which characters a token stands for.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        raise UnsupportedModel(
+            f"The tokenizer {type(tokenizer).__name__} cannot say which characters a token stands for. "
+            "Give a fast one: a tokenizer.json beside the model."
+        )
+    encoded = tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False)
+    ids = np.array(encoded["input_ids"], dtype=np.int64)
+    special = np.array(encoded["special_tokens_mask"], dtype=bool) | np.isin(ids, special_ids(tokenizer))
+    if special.all() and not text.strip():
+        raise EmptyText("There is no text to run: type or paste some.")
+    if not len(ids):
+        raise EmptyText(f"The tokenizer makes no token of {text[:40]!r}: it may know other characters only.")
+    pieces = tokenizer.convert_ids_to_tokens(ids.tolist())
+    offsets = _without_inserted_spaces(pieces, np.array(encoded["offset_mapping"], dtype=np.int64), special)
+    tokens = Tokens(text, ids, offsets, tuple(pieces), special)
+    return Tokens(text, ids, offsets, _displays(tokens), special)
+
+
+def display(tokenizer: PreTrainedTokenizerFast, token: int) -> str:
+    """How one id of the vocabulary is shown when it stands alone, as in a list of promoted tokens."""
+    piece = tokenizer.convert_ids_to_tokens(int(token))
+    if piece is None:
+        return f"⟨{token}⟩"
+    text = tokenizer.decode([int(token)], clean_up_tokenization_spaces=False)
+    if "\ufffd" in text:
+        return f"⟨{piece}⟩" if piece.startswith("<0x") else f"⟨bytes {piece}⟩"
+    if piece[0] in _SPACE_MARKS and not text.startswith(" "):
+        text = " " + text
+    return visible(text) or piece
+
+
+def special_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """Ids of tokens that stand for no text: begin, end, padding, but not the one for unknown text."""
+    ids = set(tokenizer.all_special_ids)
+    if tokenizer.unk_token_id not in {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}:
+        ids.discard(tokenizer.unk_token_id)
+    return sorted(ids)
+
+
+def _without_inserted_spaces(pieces: list[str], offsets: np.ndarray, special: np.ndarray) -> np.ndarray:
+    """Give no characters to a lone space mark that claims those of the piece after it."""
+    for i in range(len(pieces) - 1):
+        lone = not special[i] and pieces[i].strip(_SPACE_MARKS) == ""
+        if lone and offsets[i + 1, 0] < offsets[i, 1]:
+            offsets[i, 1] = offsets[i, 0]
+    return offsets
+
+
+def _displays(tokens: Tokens) -> tuple[str, ...]:
+    shown: list[str] = []
+    for run in tokens.characters:
+        for part, i in enumerate(run):
+            start, stop = tokens.offsets[i]
+            whole = visible(tokens.text[start:stop]) or _without_text(tokens.display[i])
+            shown.append(whole if len(run) == 1 else f"{whole}[{part + 1}/{len(run)}]")
+    return tuple(shown)
+
+
+def _without_text(piece: str) -> str:
+    return "·" if piece and not piece.strip(_SPACE_MARKS) else visible(piece)

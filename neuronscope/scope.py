@@ -1,0 +1,255 @@
+"""Workspace: what this process owns. Scope: one model, and what you can ask it.
+
+The page, the terminal and a notebook all ask through a Scope; none has a path of its own to the engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from jaxtyping import Float
+
+from neuronscope.cache import ArrayCache
+from neuronscope.errors import InputError
+from neuronscope.models.catalogue import CATALOGUE, Entry
+from neuronscope.models.manager import Key, Manager
+from neuronscope.settings import Settings
+from neuronscope.vocabulary import Activations, DirectEffects, ModelCard, Neuron, NeuronWeights, Site, Tokens
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from neuronscope.engine.capture import Long
+    from neuronscope.models.loading import LoadedModel
+    from neuronscope.models.memory import Memory
+
+DEFAULT_MODEL = "demo:stories"
+_CACHE_VERSION = 1
+_RECENT_BYTES = 256 << 20
+
+
+class Workspace:
+    """Settings, warm models and cached results of one process; made once and handed down."""
+
+    def __init__(self, settings: Settings | None = None, *, budget: int | None = None) -> None:
+        """`budget` is the most bytes of model weights to keep warm."""
+        self.settings = settings or Settings.from_environment()
+        self.manager = Manager(budget=budget, offline=self.settings.offline)
+        self.cache = ArrayCache(self.settings.cache_folder, self.settings.cache_limit)
+        self.recent = _Recent(_RECENT_BYTES)
+
+    @property
+    def catalogue(self) -> tuple[Entry, ...]:
+        """The checkpoints we know by name, demo models first."""
+        return CATALOGUE
+
+    def scope(
+        self,
+        name: str = DEFAULT_MODEL,
+        *,
+        precision: str = "auto",
+        device: str = "auto",
+        revision: str | None = None,
+        trust_remote_code: bool = False,
+    ) -> Scope:
+        """A model by name or folder, loaded unless it is warm; see `models.loading.load` for the errors."""
+        for key, card in self.manager.cards().items():
+            if key.precision == "attached" and card.name == name:
+                return Scope(self, key)
+        key = Key(name, precision, device, revision, trust_remote_code)
+        self.manager.load(key)
+        return Scope(self, key)
+
+    def attach(self, network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: str | None = None) -> Scope:
+        """A transformers model that is already in memory, read where it stands."""
+        return Scope(self, self.manager.adopt(network, tokenizer, name))
+
+    def scopes(self) -> tuple[Scope, ...]:
+        """The warm models, most recently used first."""
+        return tuple(Scope(self, key) for key in reversed(self.manager.cards()))
+
+    def memory(self) -> Memory:
+        """What this process, its models and the machine hold, now."""
+        from neuronscope.models.memory import memory
+
+        return memory(self.manager.bytes)
+
+    def close(self) -> None:
+        """Let go of models and files."""
+        self.manager.close()
+        self.cache.close()
+
+
+class Scope:
+    """One model, and what you can ask it."""
+
+    def __init__(self, workspace: Workspace, key: Key) -> None:
+        """Use `Workspace.scope`, `Workspace.attach`, `neuronscope.load` or `neuronscope.attach`."""
+        self.workspace = workspace
+        self.key = key
+        self.card: ModelCard = workspace.manager.load(key)
+
+    def __repr__(self) -> str:
+        card = self.card
+        return f"Scope({card.name}: {card.layers} layers × {card.neurons:,} neurons, {card.precision}, {card.device})"
+
+    @property
+    def name(self) -> str:
+        """The name the model goes by."""
+        return self.card.name
+
+    def tokens(self, text: str) -> Tokens:
+        """Cut `text` into the model's tokens; raises `EmptyText`."""
+        with self._lent() as model:
+            return model.tokens(text)
+
+    def display(self, token: int) -> str:
+        """How one vocabulary id is shown."""
+        with self._lent() as model:
+            return model.display(token)
+
+    @overload
+    def activations(
+        self, text: str, layers: Sequence[int] | None = None, site: str = "neurons", long: Long = "refuse"
+    ) -> Activations: ...
+
+    @overload
+    def activations(
+        self,
+        text: list[str] | tuple[str, ...],
+        layers: Sequence[int] | None = None,
+        site: str = "neurons",
+        long: Long = "refuse",
+    ) -> list[Activations]: ...
+
+    def activations(
+        self,
+        text: str | list[str] | tuple[str, ...],
+        layers: Sequence[int] | None = None,
+        site: str = "neurons",
+        long: Long = "refuse",
+    ) -> Activations | list[Activations]:
+        """What the units of some layers do on one text, or on each of several.
+
+        Args:
+            text: One text, or several.
+            layers: Which layers, all by default.
+            site: `neurons`, `gate`, `up`, `residual` or `attention`.
+            long: `refuse` a text beyond the context, or `window` it.
+
+        Returns:
+            Activations with float32 values [layers, tokens, units]; a list of them for several texts.
+
+        Raises:
+            EmptyText, TextTooLong, NoSuchLayer, NoSuchSite: see `engine.capture.capture`.
+        """
+        if isinstance(text, str):
+            return self._activations([text], layers, Site.of(site), long)[0]
+        return self._activations(list(text), layers, Site.of(site), long)
+
+    def weights(self, neuron: Neuron, count: int = 20) -> NeuronWeights:
+        """What a neuron reads and writes in token space: the direct path only."""
+        from neuronscope.engine.weights import weights
+
+        with self._lent() as model:
+            return weights(model, neuron, count=count)
+
+    def direct_effects(self, text: str, position: int, target: str | None = None) -> DirectEffects:
+        """What each neuron at token `position` adds directly to the logit of the next token.
+
+        The target is the most probable next token unless one is named; its first token counts.
+
+        Raises:
+            NoSuchToken: if the text has no such position.
+            InputError: if `target` is empty.
+        """
+        from neuronscope.engine.weights import direct_effects
+
+        with self._lent() as model:
+            wanted = None if target is None else _single_token(model, target)
+            return direct_effects(model, model.tokens(text), position, wanted)
+
+    @contextmanager
+    def _lent(self) -> Iterator[LoadedModel]:
+        with self.workspace.manager.lend(self.key) as model:
+            yield model
+
+    def _activations(self, texts: list[str], layers: Sequence[int] | None, site: Site, long: Long) -> list[Activations]:
+        from neuronscope.engine.capture import capture
+
+        with self._lent() as model:
+            tokens = [model.tokens(text) for text in texts]
+            if not model.own:
+                return [one[site] for one in capture(model, tokens, sites=[site], layers=layers, long=long)]
+            keys = [self._cache_key(one, layers, site, long) for one in tokens]
+            known = [self._known(key) for key in keys]
+            missing = [i for i, values in enumerate(known) if values is None]
+            fresh = capture(model, [tokens[i] for i in missing], sites=[site], layers=layers, long=long)
+            for i, one in zip(missing, fresh, strict=True):
+                known[i] = one[site].values
+                self._remember(keys[i], one[site].values)
+        chosen = tuple(sorted(set(layers))) if layers is not None else tuple(range(self.card.layers))
+        heads = self.card.heads if site is Site.ATTENTION else None
+        return [
+            Activations(values, one, site, chosen, self.card.source, heads)
+            for one, values in zip(tokens, known, strict=True)
+            if values is not None
+        ]
+
+    def _cache_key(self, tokens: Tokens, layers: Sequence[int] | None, site: Site, long: Long) -> str:
+        card = self.card
+        asked = [_CACHE_VERSION, card.architecture, card.revision, card.precision, card.device, site, long]
+        digest = hashlib.sha256(json.dumps([*asked, layers if layers is None else sorted(set(layers))]).encode())
+        digest.update(tokens.ids.tobytes())
+        return digest.hexdigest()
+
+    def _known(self, key: str) -> Float[np.ndarray, "layers tokens neurons"] | None:
+        values = self.workspace.recent.get(key)
+        if values is None and (stored := self.workspace.cache.get(key)) is not None:
+            from safetensors.numpy import load
+
+            values = load(stored)["values"]
+            self.workspace.recent.set(key, values)
+        return values
+
+    def _remember(self, key: str, values: Float[np.ndarray, "layers tokens neurons"]) -> None:
+        from safetensors.numpy import save
+
+        self.workspace.recent.set(key, values)
+        self.workspace.cache.set(key, save({"values": values}))
+
+
+class _Recent:
+    """Arrays by key, the least recently used dropped beyond `limit` bytes; the arrays are made read-only."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held: OrderedDict[str, np.ndarray[Any, Any]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> np.ndarray[Any, Any] | None:
+        with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
+            return self._held.get(key)
+
+    def set(self, key: str, values: np.ndarray[Any, Any]) -> None:
+        values.setflags(write=False)
+        with self._lock:
+            self._held[key] = values
+            while sum(array.nbytes for array in self._held.values()) > self._limit:
+                self._held.popitem(last=False)
+
+
+def _single_token(model: LoadedModel, target: str) -> int:
+    ids = model.tokenizer(target, add_special_tokens=False)["input_ids"]
+    if not ids:
+        raise InputError("The target is empty: name the token whose logit is meant, such as ' Paris'.")
+    return int(ids[0])
