@@ -1,0 +1,148 @@
+"""Axes of tokens and of units: every label readable, none upon another, the full text always there to hover.
+
+Tokens stand at their positions, so that a token that occurs twice has two places. Plotly takes a label under the mouse
+from an axis' own ticks; therefore the token axis carries the whole text of every token, unseen, and a second axis laid
+over it shows as many shortened labels as there is room for.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import plotly.graph_objects as go
+
+from neuronscope.figures.captions import axis_title, unit_name
+from neuronscope.figures.grid import Columns
+from neuronscope.figures.theme import visible
+from neuronscope.vocabulary import Activations, Tokens
+
+Along = Literal["x", "y"]
+
+LABEL = 18
+"""The most columns of text that a token's label takes."""
+
+
+def token_axis(figure: go.Figure, tokens: Tokens, along: Along, room: float, panel: int = 1) -> None:
+    """Put `tokens` along x or y of a panel of `figure`, which is about `room` pixels long on the screen."""
+    font, step = density(len(tokens), room, lines=1.35)
+    shown = range(0, len(tokens), step)
+    _covered_axis(figure, along, panel, token_hover(tokens), {i: token_label(tokens, i) for i in shown}, font)
+
+
+def layer_axis(figure: go.Figure, layers: tuple[int, ...], room: float) -> None:
+    """Put `layers` on the y axis of `figure`, the first at the bottom, under their true numbers."""
+    font, step = density(len(layers), room, lines=1.35)
+    shown = range(0, len(layers), step)
+    _covered_axis(figure, "y", 1, [str(layer) for layer in layers], {i: str(layers[i]) for i in shown}, font)
+    figure.update_layout(yaxis51={"title": {"text": "layer"}, "range": [-0.5, len(layers) - 0.5]})
+    figure.update_layout(yaxis={"range": [-0.5, len(layers) - 0.5]})
+
+
+def _covered_axis(
+    figure: go.Figure, along: Along, panel: int, hover: list[str], labels: dict[int, str], font: float
+) -> None:
+    number = "" if panel == 1 else str(panel)
+    cover = 50 + panel
+    span = [-0.5, len(hover) - 0.5]
+    common = {"range": span if along == "x" else span[::-1], "showgrid": False, "zeroline": False, "tickmode": "array"}
+    unseen = {"tickvals": np.arange(len(hover)), "ticktext": hover, "showticklabels": False}
+    seen = {
+        "overlaying": f"{along}{number}",
+        "matches": f"{along}{number}",
+        "anchor": f"{'y' if along == 'x' else 'x'}{number}",
+        "side": "left" if along == "y" else "bottom",
+        "tickvals": np.array(list(labels)),
+        "ticktext": list(labels.values()),
+        "tickfont": {"size": font},
+        "tickangle": 0 if along == "y" else -90,
+        "automargin": True,
+    }
+    figure.update_layout({f"{along}axis{number}": {**common, **unseen}, f"{along}axis{cover}": {**common, **seen}})
+    # An axis without a trace is not drawn: this one has nothing in it.
+    across = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
+    figure.add_scatter(
+        x=[None], y=[None], hoverinfo="skip", showlegend=False, **{**across, f"{along}axis": f"{along}{cover}"}
+    )
+
+
+def token_label(tokens: Tokens, position: int) -> str:
+    """The short label of one token; in italics if it does not count in maxima."""
+    label = visible(tokens.display[position], LABEL)
+    return label if tokens.kept[position] else f"<i>{label}</i>"
+
+
+def token_hover(tokens: Tokens) -> list[str]:
+    """For each token its whole text, position and id, and whether it counts, as lines of a hover label."""
+    kept = tokens.kept.tolist()
+    special = tokens.special.tolist()
+    lines = []
+    for position, (text, token_id) in enumerate(zip(tokens.display, tokens.ids.tolist(), strict=True)):
+        remark = (
+            "" if kept[position] else "<br>not counted: " + ("special token" if special[position] else "first token")
+        )
+        lines.append(f"{visible(text)}<br>position {position} · id {token_id}{remark}")
+    return lines
+
+
+def density(places: int, room: float, lines: float) -> tuple[float, int]:
+    """Font size in pixels, and every how many places a label stands, so that labels `lines` fonts high stay apart."""
+    each = room / max(places, 1)
+    for font in (11, 10, 9):
+        if each >= font * lines:
+            return font, 1
+    return 9, int(np.ceil(9 * lines / each))
+
+
+def unit_axis(activations: Activations, chosen: Columns, room: float) -> dict[str, Any]:
+    """The x axis of `chosen` units: a line of true numbers where neighbours stand dense, else true numbers as labels."""
+    common: dict[str, Any] = {"title": {"text": axis_title(activations)}, "showgrid": False, "zeroline": False}
+    x0, dx = places(chosen)
+    wide = chosen.wide
+    common["range"] = [x0 - dx / 2, x0 + dx * (wide - 0.5)]
+    if dense(chosen):
+        if not chosen.consecutive:
+            return {**common, "title": {"text": f"{axis_title(activations)}: place in the order"}, "tickangle": 0}
+        if activations.heads:
+            return {**common, **_head_ticks(activations, chosen, room)}
+        return {**common, "tickangle": 0}
+    font, step = density(wide, room, lines=1.15)
+    shown = np.arange(0, wide, step)
+    return {
+        **common,
+        "tickmode": "array",
+        "tickvals": shown,
+        "ticktext": [_label(activations, index) for index in chosen.units[shown].tolist()],
+        "tickfont": {"size": font},
+        "tickangle": -90 if wide > 12 else 0,
+    }
+
+
+def places(chosen: Columns) -> tuple[float, float]:
+    """Where the first column stands on `unit_axis`, and how far it is to the next."""
+    if dense(chosen):
+        first = int(chosen.units[0]) if chosen.consecutive else 0
+        return first + (chosen.pool - 1) / 2, chosen.pool
+    return 0, 1
+
+
+def dense(chosen: Columns) -> bool:
+    """Whether columns stand too dense for a label each, so that the axis is a line of numbers."""
+    return chosen.pool > 1 or (chosen.consecutive and chosen.wide > 64)
+
+
+def _head_ticks(activations: Activations, chosen: Columns, room: float) -> dict[str, Any]:
+    assert activations.heads
+    width = activations.values.shape[-1] // activations.heads
+    heads = np.arange(-(-int(chosen.units[0]) // width), int(chosen.units[-1]) // width + 1)
+    font, step = density(len(heads), room, lines=2.6)
+    return {
+        "tickmode": "array",
+        "tickvals": heads[::step] * width,
+        "ticktext": [f"H{head}" for head in heads[::step].tolist()],
+        "tickfont": {"size": font},
+    }
+
+
+def _label(activations: Activations, index: int) -> str:
+    return unit_name(activations, 0, index).removeprefix("L0.").lstrip("DN")

@@ -1,0 +1,146 @@
+"""What stands in words around a figure: title, subtitle, remarks, names of units, and where the numbers come from."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from neuronscope.figures.theme import Mode, palette, template
+from neuronscope.vocabulary import Activations, Site, Source
+
+TOP, BOTTOM, SIDE = 84, 58, 96
+"""Pixels that a figure keeps for its title, for its lower axis, and for labels and colour bar on each side."""
+
+
+def dress(
+    figure: go.Figure,
+    *,
+    mode: Mode,
+    title: str,
+    subtitle: str,
+    meta: dict[str, Any],
+    notes: Sequence[str] = (),
+    height: int,
+) -> go.Figure:
+    """Give `figure` its template, title, subtitle, remarks and provenance; returns the same figure.
+
+    The remarks stand above the plot on the right and, for a page to show elsewhere, in `layout.meta["notes"]`, as the
+    title and subtitle do under their names.
+    """
+    colours = palette(mode)
+    figure.update_layout(
+        template=template(mode),
+        title={"text": plain(title), "subtitle": {"text": plain(subtitle)}, "y": 1, "yanchor": "top"},
+        meta={**meta, "title": title, "subtitle": subtitle, "notes": list(notes), "mode": mode},
+        height=height,
+        margin={"t": TOP, "b": BOTTOM, "l": SIDE, "r": SIDE},
+    )
+    if notes:
+        figure.add_annotation(
+            text=plain(" · ".join(notes)),
+            x=1,
+            y=1,
+            xref="paper",
+            yref="paper",
+            xanchor="right",
+            yanchor="bottom",
+            yshift=3,
+            showarrow=False,
+            font={"size": 11, "color": colours.muted},
+        )
+    return figure
+
+
+def empty(message: str, mode: Mode = "light", *, title: str = "Nothing to draw", height: int = 260) -> go.Figure:
+    """An empty figure that says in a sentence why it is empty."""
+    figure = go.Figure()
+    figure.add_annotation(
+        text=plain(message),
+        x=0.5,
+        y=0.5,
+        xref="paper",
+        yref="paper",
+        showarrow=False,
+        font={"size": 13, "color": palette(mode).muted},
+    )
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    return dress(figure, mode=mode, title=title, subtitle="", meta={"kind": "empty"}, height=height)
+
+
+def plain(text: str) -> str:
+    """Words of ours, or a model's name, so that Plotly reads neither markup nor mathematics in them."""
+    return html.escape(text, quote=False).replace("$", "&#36;")
+
+
+def provenance(activations: Activations, kind: str, **more: Any) -> dict[str, Any]:
+    """What `layout.meta` holds of a figure of `activations`, with `more` that belongs to its kind."""
+    return {
+        "kind": kind,
+        **source_meta(activations.source),
+        "site": str(activations.site),
+        "layers": list(activations.layers),
+        "tokens": len(activations.tokens),
+        "units": int(activations.values.shape[-1]),
+        **more,
+    }
+
+
+def source_meta(source: Source | None) -> dict[str, Any]:
+    """Model, revision and precision as `layout.meta` holds them; nothing if the source is not known."""
+    if source is None:
+        return {}
+    return {"model": source.model, "revision": source.revision, "precision": source.precision}
+
+
+def subtitle(activations: Activations, layers: str) -> str:
+    """One line of provenance, such as `gpt2 · layer 6 · neurons · 28 tokens × 3,072 neurons · float32`."""
+    tokens = count(len(activations.tokens), "token")
+    source = activations.source
+    return " · ".join(
+        (source.model, layers, str(activations.site), f"{tokens} × {size(activations)}", source.precision)
+    )
+
+
+def size(activations: Activations) -> str:
+    """How many units a layer has, in words: `3,072 neurons`, `768 dimensions`, `12 heads of 64 dimensions`."""
+    units = int(activations.values.shape[-1])
+    if activations.heads:
+        return f"{count(activations.heads, 'head')} of {count(units // activations.heads, 'dimension')}"
+    return count(units, unit(activations.site))
+
+
+def unit(site: Site) -> str:
+    """What one column of a site is called: the residual stream and the heads have dimensions, not neurons."""
+    return "dimension" if site in (Site.RESIDUAL, Site.ATTENTION) else "neuron"
+
+
+def axis_title(activations: Activations) -> str:
+    """The title of an axis along which a layer's units stand."""
+    site = activations.site
+    if activations.heads:
+        return "head and dimension"
+    if site is Site.RESIDUAL:
+        return "dimension of the residual stream"
+    return "neuron" if site is Site.NEURONS else f"neuron ({site})"
+
+
+def unit_name(activations: Activations, layer: int, index: int) -> str:
+    """The name of one unit: `L6.N12`, in the residual stream `L6.D12`, in the attention site `L6.H3.12`."""
+    if activations.heads:
+        head, dimension = divmod(index, activations.values.shape[-1] // activations.heads)
+        return f"L{layer}.H{head}.{dimension}"
+    return f"L{layer}.{'D' if activations.site is Site.RESIDUAL else 'N'}{index}"
+
+
+def count(number: int, noun: str) -> str:
+    """A number and what it counts, such as `1 token` or `3,072 neurons`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def figure_of(number: float) -> str:
+    """A number to three significant digits, as labels show it."""
+    return f"{number:.3g}".replace("-", "−")

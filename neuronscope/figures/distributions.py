@@ -1,0 +1,135 @@
+"""How values are distributed: the histogram of one neuron's activations, and the statistics of every layer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from jaxtyping import Float
+
+from neuronscope.figures import captions
+from neuronscope.figures.theme import Mode, palette
+from neuronscope.vocabulary import Source
+
+RUG = 20
+"""How many of the strongest values are marked one by one."""
+
+
+def histogram(
+    values: Float[np.ndarray, ...],
+    *,
+    bins: int = 60,
+    marker: float | None = None,
+    name: str = "",
+    source: Source | None = None,
+    mode: Mode = "light",
+    height: int = 300,
+) -> go.Figure:
+    """The distribution of some activations, of one neuron or of many: counts on a logarithmic scale, coloured by sign.
+
+    No bin holds both signs: zero is an edge. Ticks below the axis mark the 20 values of largest magnitude; `marker`
+    draws a line at one value, such as that of the token under the mouse. `name` says whose values they are.
+    """
+    title = f"How {name} is distributed" if name else "How the activations are distributed"
+    finite = _finite(values)
+    if not finite.size:
+        return captions.empty("There are no values to count.", mode, title=title, height=height)
+    table = histogram_table(values, bins)
+    colours = palette(mode)
+    centre = (table["low"] + table["high"]) / 2
+    figure = go.Figure(
+        go.Bar(
+            x=centre.to_numpy(np.float32),
+            y=table["count"].to_numpy(np.int32),
+            width=(table["high"] - table["low"]).to_numpy(np.float32),
+            customdata=table[["low", "high"]].to_numpy(np.float32),
+            marker={"color": [colours.negative if c < 0 else colours.positive for c in centre], "line": {"width": 0}},
+            hovertemplate="%{customdata[0]:.4g} to %{customdata[1]:.4g}<br>%{y:,} values<extra></extra>",
+        )
+    )
+    top = float(np.log10(table["count"].max() * 2))
+    _rug(figure, finite, mode)
+    figure.update_layout(
+        bargap=0,
+        xaxis={"title": {"text": "activation"}, "zeroline": True, "zerolinewidth": 1, "zerolinecolor": colours.muted},
+        yaxis={"title": {"text": "count (log scale)"}, "type": "log", "range": [np.log10(0.4), top], "dtick": 1},
+    )
+    if marker is not None:
+        _marker(figure, marker, mode)
+    dropped = values.size - finite.size
+    return captions.dress(
+        figure,
+        mode=mode,
+        title=title,
+        subtitle=" · ".join(_subtitle(source, finite)),
+        meta={
+            "kind": "histogram",
+            **captions.source_meta(source),
+            "name": name,
+            "n": int(finite.size),
+            "marker": marker,
+        },
+        notes=[f"{captions.count(dropped, 'value')} not finite, left out"] if dropped else [],
+        height=height,
+    )
+
+
+def histogram_table(values: Float[np.ndarray, ...], bins: int = 60) -> pd.DataFrame:
+    """What `histogram` draws: one row per bin with its edges (`low` belongs to it, `high` to the next) and its count."""
+    finite = _finite(values)
+    edges = _edges(finite, bins)
+    counts, _ = np.histogram(finite, edges)
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "count": counts})
+
+
+def _finite(values: Float[np.ndarray, ...]) -> Float[np.ndarray, " n"]:
+    flat = np.asarray(values, dtype=np.float64).reshape(-1)
+    return flat[np.isfinite(flat)]
+
+
+def _edges(finite: Float[np.ndarray, " n"], bins: int) -> Float[np.ndarray, " edges"]:
+    """Edges of equal distance, one of them at zero where both signs occur."""
+    if not finite.size:
+        return np.array([0.0, 1.0])
+    low, high = float(finite.min()), float(finite.max())
+    if low == high:
+        width = max(abs(low) * 0.1, 1e-6)
+        return np.array([low - width / 2, low + width / 2]) if low else np.array([0.0, width])
+    width = (high - low) / bins
+    if low < 0 < high:
+        first, last = np.floor(low / width), np.floor(high / width) + 1
+        return np.asarray(np.arange(first, last + 1) * width)
+    edges = np.linspace(low, high, bins + 1)
+    return np.asarray(edges)
+
+
+def _rug(figure: go.Figure, finite: Float[np.ndarray, " n"], mode: Mode) -> None:
+    strongest = finite[np.argsort(-np.abs(finite), kind="stable")[:RUG]]
+    colours = palette(mode)
+    figure.add_scatter(
+        x=strongest.astype(np.float32),
+        y=np.full(len(strongest), 0.55, dtype=np.float32),
+        mode="markers",
+        marker={
+            "symbol": "line-ns",
+            "size": 9,
+            "line": {"width": 1.2, "color": [colours.blues[3] if v < 0 else colours.oranges[3] for v in strongest]},
+        },
+        hovertemplate="one of the strongest: %{x:.4g}<extra></extra>",
+    )
+
+
+def _marker(figure: go.Figure, marker: float, mode: Mode) -> None:
+    colour = palette(mode).accent
+    figure.add_vline(
+        x=marker,
+        line={"color": colour, "width": 2},
+        annotation={"text": captions.figure_of(marker), "font": {"size": 11, "color": colour}, "yanchor": "bottom"},
+        annotation_position="top",
+    )
+
+
+def _subtitle(source: Source | None, finite: Float[np.ndarray, " n"]) -> list[str]:
+    above = float((finite > 0).mean())
+    parts = [f"n = {finite.size:,}", f"{above:.1%} above 0", f"the {min(RUG, finite.size)} strongest marked below"]
+    return [source.model, *parts, source.precision] if source else parts
