@@ -1,4 +1,7 @@
-"""Which neurons to show first: a stated rule to choose them by, and a stated order to show them in."""
+"""Which neurons to show first: of one layer over a text, and of all layers at one token.
+
+Every list says by which rule its neurons were chosen and in which order they stand.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from neuronscope.errors import InputError
+from neuronscope.vocabulary import Activations, Neuron
 
 Rule = Literal["peak", "variance", "selectivity", "index"]
 Order = Literal["token", "rule"]
@@ -38,6 +42,36 @@ class Ranking:
     """How they are ordered: by the token they fire on, or by the rule itself."""
     total: int
     """How many neurons they were chosen from."""
+
+
+@dataclass(frozen=True)
+class TopNeuron:
+    """One neuron of a list, with all three of its numbers."""
+
+    neuron: Neuron
+    """Which."""
+    value: float
+    """Its activation at the token."""
+    z: float
+    """The same in standard deviations from its mean over this text's kept tokens."""
+    effect: float | None
+    """What it adds directly to the logit of the predicted token; None where that was not computed."""
+
+
+@dataclass(frozen=True)
+class TopNeurons:
+    """Three ways to ask which neurons matter at one token."""
+
+    position: int
+    """The token."""
+    by_value: tuple[TopNeuron, ...]
+    """Largest |activation| first."""
+    by_z: tuple[TopNeuron, ...]
+    """Furthest from their own mean first."""
+    by_effect: tuple[TopNeuron, ...]
+    """Largest |direct effect| first; empty where none was computed."""
+    tokens: int
+    """How many tokens the means and spreads were taken over."""
 
 
 def rank(
@@ -70,18 +104,65 @@ def rank(
     return Ranking(chosen, peaks_at[chosen], score[chosen], rule, order, values.shape[1])
 
 
+def top_neurons(
+    activations: Activations,
+    position: int,
+    effects: Float[np.ndarray, "layers neurons"] | None = None,
+    *,
+    count: int = 10,
+) -> TopNeurons:
+    """The `count` neurons that stand out at token `position`, each way; `effects` as `DirectEffects.values`.
+
+    Means and spreads are taken over the kept tokens of this text (all tokens if none is kept), in float64. With fewer
+    than three tokens a z-score says nothing, and the list by z is empty. `effects` covers all layers of the model, and
+    needs activations of all of them.
+
+    Raises:
+        NoSuchToken: if the text has no such position.
+    """
+    activations.tokens.check(position)
+    kept = activations.tokens.kept
+    counted = activations.values[:, kept] if kept.any() else activations.values
+    here = activations.values[:, position]
+    z = _z_scores(here[:, None], counted)[:, 0]
+    enough = counted.shape[1] >= 3
+
+    def strongest(score: Float[np.ndarray, "layers neurons"]) -> tuple[TopNeuron, ...]:
+        places = np.argsort(-np.abs(score), axis=None, kind="stable")[:count]
+        rows, columns = np.unravel_index(places, score.shape)
+        return tuple(
+            TopNeuron(
+                Neuron(activations.layers[row], int(column)),
+                float(here[row, column]),
+                float(z[row, column]),
+                None if effects is None else float(effects[activations.layers[row], column]),
+            )
+            for row, column in zip(rows, columns, strict=True)
+        )
+
+    return TopNeurons(
+        position=position,
+        by_value=strongest(here),
+        by_z=strongest(z) if enough else (),
+        by_effect=strongest(effects[list(activations.layers)]) if effects is not None else (),
+        tokens=counted.shape[1],
+    )
+
+
 def _score(counted: Float[np.ndarray, "kept neurons"], rule: Rule) -> Float[np.ndarray, " neurons"]:
     if rule == "variance":
         return counted.var(0, dtype=np.float64)
     if rule == "selectivity":
-        return np.abs(z_scores(counted)).max(0)
+        return np.abs(_z_scores(counted, counted)).max(0)
     return np.abs(counted).max(0).astype(np.float64)
 
 
-def z_scores(counted: Float[np.ndarray, "kept neurons"]) -> Float[np.ndarray, "kept neurons"]:
-    """Each activation in standard deviations from its neuron's mean over these tokens; 0 for constant neurons."""
-    mean = counted.mean(0, dtype=np.float64)
-    spread = counted.std(0, dtype=np.float64)
+def _z_scores(
+    values: Float[np.ndarray, "... tokens neurons"], counted: Float[np.ndarray, "... kept neurons"]
+) -> Float[np.ndarray, "... tokens neurons"]:
+    """Activations in standard deviations from their neuron's mean over the counted tokens; 0 for constant neurons."""
+    mean = counted.mean(-2, dtype=np.float64, keepdims=True)
+    spread = counted.std(-2, dtype=np.float64, keepdims=True)
     # A spread within float32's rounding of the values themselves is no spread.
-    constant = spread <= 1e-6 * np.abs(counted).max(0)
-    return np.where(constant, 0.0, (counted - mean) / np.where(constant, 1.0, spread))
+    constant = spread <= 1e-6 * np.abs(counted).max(-2, keepdims=True)
+    return np.where(constant, 0.0, (values - mean) / np.where(constant, 1.0, spread))
