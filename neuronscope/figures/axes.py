@@ -25,14 +25,14 @@ LABEL = 18
 
 def token_axis(figure: go.Figure, tokens: Tokens, along: Along, room: float, panel: int = 1) -> None:
     """Put `tokens` along x or y of a panel of `figure`, which is about `room` pixels long on the screen."""
-    font, step = density(len(tokens), room, lines=1.35)
+    font, step = density(len(tokens), room, lines=1.25)
     shown = range(0, len(tokens), step)
     _covered_axis(figure, along, panel, token_hover(tokens), {i: token_label(tokens, i) for i in shown}, font)
 
 
 def layer_axis(figure: go.Figure, layers: tuple[int, ...], room: float) -> None:
     """Put `layers` on the y axis of `figure`, the first at the bottom, under their true numbers."""
-    font, step = density(len(layers), room, lines=1.35)
+    font, step = density(len(layers), room, lines=1.25)
     shown = range(0, len(layers), step)
     _covered_axis(figure, "y", 1, [str(layer) for layer in layers], {i: str(layers[i]) for i in shown}, font)
     figure.update_layout(yaxis51={"title": {"text": "layer"}, "range": [-0.5, len(layers) - 0.5]})
@@ -95,7 +95,7 @@ def density(places: int, room: float, lines: float) -> tuple[float, int]:
 
 
 def unit_axis(activations: Activations, chosen: Columns, room: float) -> dict[str, Any]:
-    """The x axis of `chosen` units: a line of true numbers where neighbours stand dense, else true numbers as labels."""
+    """The x axis of `chosen` units: a line of true numbers where neighbours stand dense, else labels."""
     common: dict[str, Any] = {"title": {"text": axis_title(activations)}, "showgrid": False, "zeroline": False}
     x0, dx = places(chosen)
     wide = chosen.wide

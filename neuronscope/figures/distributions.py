@@ -16,7 +16,7 @@ RUG = 20
 
 
 def histogram(
-    values: Float[np.ndarray, ...],
+    values: Float[np.ndarray, "*values"],
     *,
     bins: int = 60,
     marker: float | None = None,
@@ -30,7 +30,7 @@ def histogram(
     No bin holds both signs: zero is an edge. Ticks below the axis mark the 20 values of largest magnitude; `marker`
     draws a line at one value, such as that of the token under the mouse. `name` says whose values they are.
     """
-    title = f"How {name} is distributed" if name else "How the activations are distributed"
+    title = f"Activations of {name}" if name else "Activations"
     finite = _finite(values)
     if not finite.size:
         return captions.empty("There are no values to count.", mode, title=title, height=height)
@@ -52,7 +52,14 @@ def histogram(
     figure.update_layout(
         bargap=0,
         xaxis={"title": {"text": "activation"}, "zeroline": True, "zerolinewidth": 1, "zerolinecolor": colours.muted},
-        yaxis={"title": {"text": "count (log scale)"}, "type": "log", "range": [np.log10(0.4), top], "dtick": 1},
+        yaxis={
+            "title": {"text": "count (log scale)"},
+            "type": "log",
+            "range": [np.log10(0.7), top],
+            "dtick": 1,
+            "domain": [0.1, 1],
+        },
+        yaxis2={"visible": False, "range": [0, 1], "domain": [0, 0.07], "fixedrange": True},
     )
     if marker is not None:
         _marker(figure, marker, mode)
@@ -74,15 +81,15 @@ def histogram(
     )
 
 
-def histogram_table(values: Float[np.ndarray, ...], bins: int = 60) -> pd.DataFrame:
-    """What `histogram` draws: one row per bin with its edges (`low` belongs to it, `high` to the next) and its count."""
+def histogram_table(values: Float[np.ndarray, "*values"], bins: int = 60) -> pd.DataFrame:
+    """What `histogram` draws: a row per bin with its edges (`low` is in it, `high` in the next) and its count."""
     finite = _finite(values)
     edges = _edges(finite, bins)
     counts, _ = np.histogram(finite, edges)
     return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "count": counts})
 
 
-def _finite(values: Float[np.ndarray, ...]) -> Float[np.ndarray, " n"]:
+def _finite(values: Float[np.ndarray, "*values"]) -> Float[np.ndarray, " n"]:
     flat = np.asarray(values, dtype=np.float64).reshape(-1)
     return flat[np.isfinite(flat)]
 
@@ -108,7 +115,8 @@ def _rug(figure: go.Figure, finite: Float[np.ndarray, " n"], mode: Mode) -> None
     colours = palette(mode)
     figure.add_scatter(
         x=strongest.astype(np.float32),
-        y=np.full(len(strongest), 0.55, dtype=np.float32),
+        y=np.full(len(strongest), 0.5, dtype=np.float32),
+        yaxis="y2",
         mode="markers",
         marker={
             "symbol": "line-ns",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Int
 
 from neuronscope.analysis.ranking import RULES, Ranking
 from neuronscope.errors import NoSuchNeuron
@@ -147,10 +147,10 @@ class Limit:
 
 
 def colour_limit(
-    drawn: Shaped[np.ndarray, ...],
-    kept: Bool[np.ndarray, ...],
+    drawn: Float[np.ndarray, "tokens ..."],
+    kept: Bool[np.ndarray, " tokens"],
     given: float | None = None,
-    basis: Shaped[np.ndarray, ...] | None = None,
+    basis: Float[np.ndarray, "tokens ..."] | None = None,
 ) -> Limit:
     """The limit of a symmetric scale: the 99.9th percentile of magnitudes at the tokens that count, or `given`.
 

@@ -204,12 +204,10 @@ def colour_bar(title: str, colours: Limit, **more: Any) -> dict[str, Any]:
     if colours.clipped:
         text[0], text[-1] = f"≤ {text[0]}", f"≥ {text[-1]}"
     return {
-        "title": {"text": title, "side": "right", "font": {"size": 11}},
+        "title": {"text": title, "side": "right"},
         "thickness": 10,
-        "outlinewidth": 0,
         "tickvals": at,
         "ticktext": text,
-        "ticks": "",
         "x": 1.01,
         "xanchor": "left",
         **more,
@@ -229,7 +227,7 @@ def outline(figure: go.Figure, along: Along, place: int, mode: Mode) -> None:
 
 def fitting_height(tokens: int) -> int:
     """How many pixels high a heatmap of so many tokens is best."""
-    return captions.TOP + captions.BOTTOM + max(150, min(480, 22 * tokens))
+    return captions.TOP + captions.BOTTOM + max(150, min(560, 22 * tokens))
 
 
 def token_columns(activations: Activations) -> pd.DataFrame:
@@ -276,7 +274,7 @@ def _overview_cells(
         "ygap": 1,
     }
     if measure == "active":
-        text = f"share of {captions.unit(activations.site)}s with activation > {captions.figure_of(threshold)}"
+        text = f"share with activation > {captions.figure_of(threshold)}"
         return go.Heatmap(
             **common,
             hovertemplate="<b>layer %{y}</b><br>%{x}<br>active %{z:.1%}<extra></extra>",
@@ -290,7 +288,7 @@ def _overview_cells(
         customdata=data,
         hovertemplate=f"<b>L%{{y}}.{name}</b><br>%{{x}}<br>activation %{{z:.4g}}<extra></extra>",
         **diverging(colours, mode),
-        colorbar=colour_bar("activation of the strongest", colours),
+        colorbar=colour_bar("activation", colours),
     )
 
 

@@ -1,8 +1,8 @@
 """How every figure looks: two palettes, a template for each mode, and token text made safe and visible.
 
 Zero is the colour of the paper in each mode, so that what is silent disappears. The diverging arms are blue and orange,
-matched in lightness: equal magnitudes look equally strong, and both arms stay apart under every kind of colour blindness.
-Templates are handed to a figure, never registered with Plotly, so that they change nothing in a notebook of someone else.
+matched in lightness: equal magnitudes look equally strong, and the arms stay apart under every kind of colour
+blindness. Templates are handed to a figure and never registered with Plotly: they change no figure of anyone else's.
 """
 
 from __future__ import annotations
@@ -110,8 +110,11 @@ def template(mode: Mode) -> go.layout.Template:
         "title": {"font": {"color": colours.muted, "size": 12}, "standoff": 8},
         "separatethousands": True,
         "exponentformat": "none",
+        "ticks": "",
     }
+    bar = {"tickfont": {"color": colours.muted, "size": 11}, "title": {"font": {"color": colours.muted, "size": 11}}}
     return go.layout.Template(
+        data={"heatmap": [{"colorbar": {**bar, "outlinewidth": 0, "ticks": ""}}]},
         layout={
             "font": {"family": FONT, "size": 12, "color": colours.ink},
             "paper_bgcolor": "rgba(0,0,0,0)",
@@ -120,7 +123,7 @@ def template(mode: Mode) -> go.layout.Template:
                 "x": 0,
                 "xanchor": "left",
                 "xref": "container",
-                "pad": {"l": 14, "t": 4},
+                "pad": {"l": 14, "t": 12},
                 "font": {"size": 15, "color": colours.ink, "weight": 600},
                 "subtitle": {"font": {"size": 12, "color": colours.muted}},
             },
@@ -137,7 +140,7 @@ def template(mode: Mode) -> go.layout.Template:
             "hovermode": "closest",
             "dragmode": "zoom",
             "showlegend": False,
-        }
+        },
     )
 
 
