@@ -240,7 +240,8 @@ def _checked(model: LoadedModel) -> LoadedModel:
         down = model.in_block(layer, model.family.down)
         ours = neurons.float() @ matrix(down) + bias(down)
         # Half precisions round each product: a thousandth of the largest value, a few units of bfloat16's last place.
-        tolerance = 1e-4 if model.card.precision == Precision.FLOAT32 else 3e-2
+        exact = model.card.precision in {Precision.FLOAT32, Precision.FLOAT64}
+        tolerance = 1e-4 if exact else 3e-2
         if not torch.allclose(ours, output.float(), atol=tolerance * output.abs().max().item() + 1e-6, rtol=0):
             raise UnsupportedModel(
                 f"{model.card.name} looks like a {model.family.name} network but its MLP in layer {layer} is built "

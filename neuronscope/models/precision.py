@@ -24,11 +24,13 @@ class Precision(StrEnum):
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
     FLOAT16 = "float16"
+    FLOAT64 = "float64"
+    """Only where a program attaches such a model."""
 
     @property
     def dtype(self) -> torch.dtype:
         """The torch type of the weights."""
-        return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[self.value]
+        return getattr(torch, self.value)
 
     @classmethod
     def of(cls, dtype: torch.dtype) -> Precision:
@@ -36,7 +38,7 @@ class Precision(StrEnum):
         return cls(str(dtype).removeprefix("torch."))
 
 
-CHOICES: tuple[str, ...] = ("auto", *Precision)
+CHOICES: tuple[str, ...] = ("auto", Precision.FLOAT32, Precision.BFLOAT16, Precision.FLOAT16)
 """What a person may ask for."""
 
 
