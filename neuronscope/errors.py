@@ -13,6 +13,7 @@
     │   ├── NoSuchSite          a place in the network that this model does not have
     │   └── NoSuchToken         a token position that the text does not have
     ├── FileError               a file that cannot be read, or must not be written
+    ├── CannotServe             an address at which no page can be served
     ├── Refused                 something this server does not do, for safety
     └── SelfTestFailed          the program's own proof does not hold on this machine
 
@@ -78,6 +79,10 @@ class NoSuchToken(InputError):
 
 class FileError(NeuronScopeError):
     """A file that cannot be read, or must not be written."""
+
+
+class CannotServe(NeuronScopeError):
+    """An address at which no page can be served."""
 
 
 class Refused(NeuronScopeError):
