@@ -12,30 +12,44 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from neuronscope.figures.captions import empty
+    from neuronscope.figures.comparisons import difference, difference_table, layers, layers_table
     from neuronscope.figures.distributions import histogram, histogram_table
-    from neuronscope.figures.heatmaps import clicked, heatmap, heatmap_table, overview, overview_table
+    from neuronscope.figures.heatmaps import clicked, heatmap, heatmap_table
+    from neuronscope.figures.overviews import head_heatmap, head_table, overview, overview_table
+    from neuronscope.figures.statistics import STATISTICS, layer_statistics
     from neuronscope.figures.theme import DARK, LIGHT, template, visible
 
 _HOMES = {
     "captions": ("empty",),
+    "comparisons": ("difference", "difference_table", "layers", "layers_table"),
     "distributions": ("histogram", "histogram_table"),
-    "heatmaps": ("clicked", "heatmap", "heatmap_table", "overview", "overview_table"),
+    "heatmaps": ("clicked", "heatmap", "heatmap_table"),
+    "overviews": ("head_heatmap", "head_table", "overview", "overview_table"),
+    "statistics": ("STATISTICS", "layer_statistics"),
     "theme": ("DARK", "LIGHT", "template", "visible"),
 }
 
-ALL = ("heatmap", "histogram", "overview")
+ALL = ("difference", "head_heatmap", "heatmap", "histogram", "layer_statistics", "layers", "overview")
 """The figures themselves, by name."""
 
 __all__ = [
     "ALL",
     "DARK",
     "LIGHT",
+    "STATISTICS",
     "clicked",
+    "difference",
+    "difference_table",
     "empty",
+    "head_heatmap",
+    "head_table",
     "heatmap",
     "heatmap_table",
     "histogram",
     "histogram_table",
+    "layer_statistics",
+    "layers",
+    "layers_table",
     "overview",
     "overview_table",
     "template",

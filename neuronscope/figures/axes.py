@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 
 from neuronscope.figures.captions import axis_title, unit_name
 from neuronscope.figures.grid import Columns
-from neuronscope.figures.theme import visible
+from neuronscope.figures.theme import Mode, palette, visible
 from neuronscope.vocabulary import Activations, Tokens
 
 Along = Literal["x", "y"]
@@ -27,21 +27,25 @@ def token_axis(figure: go.Figure, tokens: Tokens, along: Along, room: float, pan
     """Put `tokens` along x or y of a panel of `figure`, which is about `room` pixels long on the screen."""
     font, step = density(len(tokens), room, lines=1.25)
     shown = range(0, len(tokens), step)
-    _covered_axis(figure, along, panel, token_hover(tokens), {i: token_label(tokens, i) for i in shown}, font)
+    covered_axis(figure, along, token_hover(tokens), {i: token_label(tokens, i) for i in shown}, font, panel)
 
 
 def layer_axis(figure: go.Figure, layers: tuple[int, ...], room: float) -> None:
     """Put `layers` on the y axis of `figure`, the first at the bottom, under their true numbers."""
     font, step = density(len(layers), room, lines=1.25)
     shown = range(0, len(layers), step)
-    _covered_axis(figure, "y", 1, [str(layer) for layer in layers], {i: str(layers[i]) for i in shown}, font)
-    figure.update_layout(yaxis51={"title": {"text": "layer"}, "range": [-0.5, len(layers) - 0.5]})
-    figure.update_layout(yaxis={"range": [-0.5, len(layers) - 0.5]})
+    covered_axis(figure, "y", [str(layer) for layer in layers], {i: str(layers[i]) for i in shown}, font)
+    upwards = [-0.5, len(layers) - 0.5]
+    figure.update_layout(yaxis={"range": upwards}, yaxis51={"range": upwards, "title": {"text": "layer"}})
 
 
-def _covered_axis(
-    figure: go.Figure, along: Along, panel: int, hover: list[str], labels: dict[int, str], font: float
+def covered_axis(
+    figure: go.Figure, along: Along, hover: list[str], labels: dict[int, str], font: float, panel: int = 1
 ) -> None:
+    """An axis of numbered places: `hover` says what each is under the mouse, `labels` what stands at some of them.
+
+    Along y they run from top to bottom.
+    """
     number = "" if panel == 1 else str(panel)
     cover = 50 + panel
     span = [-0.5, len(hover) - 0.5]
@@ -60,10 +64,8 @@ def _covered_axis(
     }
     figure.update_layout({f"{along}axis{number}": {**common, **unseen}, f"{along}axis{cover}": {**common, **seen}})
     # An axis without a trace is not drawn: this one has nothing in it.
-    across = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
-    figure.add_scatter(
-        x=[None], y=[None], hoverinfo="skip", showlegend=False, **{**across, f"{along}axis": f"{along}{cover}"}
-    )
+    on = {"xaxis": f"x{number}", "yaxis": f"y{number}", f"{along}axis": f"{along}{cover}"}
+    figure.add_scatter(x=[None], y=[None], hoverinfo="skip", showlegend=False, **on)
 
 
 def token_label(tokens: Tokens, position: int) -> str:
@@ -146,3 +148,15 @@ def _head_ticks(activations: Activations, chosen: Columns, room: float) -> dict[
 
 def _label(activations: Activations, index: int) -> str:
     return unit_name(activations, 0, index).removeprefix("L0.").lstrip("DN")
+
+
+def outline(figure: go.Figure, along: Along, place: int, mode: Mode, panel: int = 1) -> None:
+    """Draw a frame round one row or column of a panel: what the reader has chosen."""
+    across = "y" if along == "x" else "x"
+    number = "" if panel == 1 else str(panel)
+    figure.add_shape(
+        type="rect",
+        **{f"{along}ref": f"{along}{number}", f"{along}0": place - 0.5, f"{along}1": place + 0.5},
+        **{f"{across}ref": f"{across}{number} domain", f"{across}0": 0, f"{across}1": 1},
+        line={"color": palette(mode).accent, "width": 2},
+    )

@@ -24,34 +24,49 @@ def dress(
     meta: dict[str, Any],
     notes: Sequence[str] = (),
     height: int,
+    headroom: int = 0,
 ) -> go.Figure:
     """Give `figure` its template, title, subtitle, remarks and provenance; returns the same figure.
 
     The remarks stand above the plot on the right and, for a page to show elsewhere, in `layout.meta["notes"]`, as the
-    title and subtitle do under their names.
+    title and subtitle do under their names. `headroom` pixels above the plot stay free for what the figure puts there.
+    What the remarks and the headroom need beyond one line is added to `height`.
     """
-    colours = palette(mode)
+    lines = _lines(notes)
+    extra = headroom + 15 * max(0, len(lines) - 1)
     figure.update_layout(
         template=template(mode),
         title={"text": plain(title), "subtitle": {"text": plain(subtitle)}, "y": 1, "yanchor": "top"},
         meta={**meta, "title": title, "subtitle": subtitle, "notes": list(notes), "mode": mode},
-        height=height,
-        margin={"t": TOP, "b": BOTTOM, "l": SIDE, "r": SIDE},
+        height=height + extra,
+        margin={"t": TOP + extra, "b": BOTTOM, "l": SIDE, "r": SIDE},
     )
-    if notes:
+    if lines:
         figure.add_annotation(
-            text=plain(" · ".join(notes)),
+            text="<br>".join(map(plain, lines)),
             x=1,
             y=1,
             xref="paper",
             yref="paper",
             xanchor="right",
             yanchor="bottom",
-            yshift=3,
+            yshift=3 + headroom,
+            align="right",
             showarrow=False,
-            font={"size": 11, "color": colours.muted},
+            font={"size": 11, "color": palette(mode).muted},
         )
     return figure
+
+
+def _lines(notes: Sequence[str], limit: int = 84) -> list[str]:
+    """Remarks as lines, as many to a line as fit."""
+    lines: list[str] = []
+    for note in notes:
+        if lines and len(lines[-1]) + len(note) < limit:
+            lines[-1] += f" · {note}"
+        else:
+            lines.append(note)
+    return lines
 
 
 def empty(message: str, mode: Mode = "light", *, title: str = "Nothing to draw", height: int = 260) -> go.Figure:

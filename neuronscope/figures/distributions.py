@@ -1,4 +1,4 @@
-"""How values are distributed: the histogram of one neuron's activations, and the statistics of every layer."""
+"""How values are distributed: the histogram of the activations of one neuron, or of many."""
 
 from __future__ import annotations
 
@@ -51,11 +51,17 @@ def histogram(
     _rug(figure, finite, mode)
     figure.update_layout(
         bargap=0,
-        xaxis={"title": {"text": "activation"}, "zeroline": True, "zerolinewidth": 1, "zerolinecolor": colours.muted},
+        xaxis={
+            "anchor": "y2",
+            "title": {"text": "activation"},
+            "zeroline": True,
+            "zerolinewidth": 1,
+            "zerolinecolor": colours.muted,
+        },
         yaxis={
             "title": {"text": "count (log scale)"},
             "type": "log",
-            "range": [np.log10(0.7), top],
+            "range": [np.log10(0.5), top],
             "dtick": 1,
             "domain": [0.1, 1],
         },

@@ -1,4 +1,4 @@
-"""A layer as a grid of colours: which units are its columns, how they are pooled, and where colours stop."""
+"""A layer as a grid: which units are its columns, and how neighbours share one where there are too many."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
-from neuronscope.analysis.ranking import RULES, Ranking
+from neuronscope.analysis.ranking import Ranking, Rule
 from neuronscope.errors import NoSuchNeuron
-from neuronscope.figures.captions import count, figure_of, unit
+from neuronscope.figures.captions import count, unit
 from neuronscope.vocabulary import Activations
 
 COLUMNS = 1024
 """The most columns that are drawn: a screen shows no more."""
-QUANTILE = 0.999
-"""The share of magnitudes that colours tell apart; what is above is clipped, and counted."""
 
+CHOSEN: dict[Rule, str] = {
+    "peak": "largest |activation|",
+    "variance": "largest variance",
+    "selectivity": "most selective",
+    "index": "first in number",
+}
+"""Why units are shown, in the few words that a title has room for."""
 
 Choice = Ranking | Sequence[int] | np.ndarray | Literal["all"]
 """Which units to draw: a ranking, numbers, or every one in index order."""
@@ -69,7 +74,7 @@ def columns(activations: Activations, choice: Choice, start: int = 0, stop: int 
     if isinstance(choice, str):
         units, reason = np.arange(total), ""
     elif isinstance(choice, Ranking):
-        units, reason = choice.neurons, "" if len(choice.neurons) == total else f": {RULES[choice.rule]}"
+        units, reason = choice.neurons, "" if len(choice.neurons) == total else f": {CHOSEN[choice.rule]}"
     else:
         units, reason = np.asarray(choice, dtype=int), ""
     wrong = units[(units < 0) | (units >= total)]
@@ -104,73 +109,9 @@ def pooled(layer: Float[np.ndarray, "tokens neurons"], chosen: Columns) -> Poole
         place = strength.argmax(axis=-1) + np.arange(wide) * chosen.pool
         values = np.take_along_axis(padded, place, axis=1)
         whose = chosen.units[place]
-    return Pooled(values, whose.astype(smallest(chosen.total)))
+    return Pooled(np.asarray(values, dtype=np.float32), whose.astype(smallest(chosen.total)))
 
 
 def smallest(total: int) -> type[np.int16] | type[np.int32]:
     """The type that holds numbers below `total` in the fewest bytes that travel as bytes."""
     return np.int16 if total <= np.iinfo(np.int16).max else np.int32
-
-
-@dataclass(frozen=True)
-class Limit:
-    """Where the colours of a scale stop."""
-
-    value: float
-    """The largest magnitude that has a colour of its own; the scale is symmetric about zero."""
-    clipped: int
-    """How many drawn cells are beyond it."""
-    counted: int
-    """How many tokens set it."""
-    tokens: int
-    """How many tokens are drawn."""
-    unreadable: int
-    """How many drawn cells hold no finite number."""
-    given: bool
-    """Whether the reader set it."""
-
-    @property
-    def notes(self) -> list[str]:
-        """What the reader must know about the colours."""
-        notes = []
-        if self.clipped:
-            notes.append(f"clipped at ±{figure_of(self.value)}: {count(self.clipped, 'cell')}")
-        if self.unreadable:
-            notes.append(f"{count(self.unreadable, 'cell')} without a finite number, left blank")
-        if self.given:
-            notes.append(f"colour limit ±{figure_of(self.value)} as given")
-        elif self.counted < self.tokens:
-            notes.append(
-                f"colours set by {self.counted:,} of {count(self.tokens, 'token')}: not the first, nor special ones"
-            )
-        return notes
-
-
-def colour_limit(
-    drawn: Float[np.ndarray, "tokens ..."],
-    kept: Bool[np.ndarray, " tokens"],
-    given: float | None = None,
-    basis: Float[np.ndarray, "tokens ..."] | None = None,
-) -> Limit:
-    """The limit of a symmetric scale: the 99.9th percentile of magnitudes at the tokens that count, or `given`.
-
-    `drawn` is whatever is shown, with tokens along its first axis; `basis` what sets the limit where that is more than
-    what is drawn, such as a whole layer of which one page shows. Where no token counts, all do.
-    """
-    counted = kept if kept.any() else np.ones_like(kept)
-    finite = np.isfinite(drawn)
-    if given is None:
-        sizes = np.abs((drawn if basis is None else basis)[counted])
-        sizes = sizes[np.isfinite(sizes)]
-        value = float(np.quantile(sizes, QUANTILE, method="higher")) if sizes.size else 0.0
-    else:
-        value = abs(given)
-    value = value or 1.0
-    return Limit(
-        value=value,
-        clipped=int((np.abs(drawn[finite]) > value).sum()),
-        counted=int(counted.sum()),
-        tokens=len(kept),
-        unreadable=int((~finite).sum()),
-        given=given is not None,
-    )
