@@ -1,0 +1,46 @@
+"""Simple Python programs of the demo world, as templates whose names and numbers are drawn."""
+
+PROGRAMS = (
+    "def {verb}({a}, {b}):\n    return {a} {op} {b}\n",
+    "def {verb}({a}, {b}):\n    result = {a} {op} {b}\n    return result\n",
+    'def {verb}({a}):\n    """Return {a} {opword} {n}."""\n    return {a} {op} {n}\n',
+    "def {verb}_all({items}):\n    total = 0\n    for {a} in {items}:\n        total += {a}\n    return total\n",
+    "def count_{items}({items}):\n    return len({items})\n",
+    "def first({items}):\n    if not {items}:\n        return None\n    return {items}[0]\n",
+    "def is_{adj}({a}):\n    return {a} {cmp} {n}\n",
+    "for i in range({n}):\n    print(i, i * i)\n",
+    "for {a} in {items}:\n    print({a})\n",
+    "while {a} {cmp} {n}:\n    {a} {op}= {m}\n",
+    "{items} = [{n}, {m}, {k}]\nfor {a} in {items}:\n    if {a} {cmp} {n2}:\n        print({a})\n",
+    'if {a} {cmp} {n}:\n    print("{colour}")\nelse:\n    print("{colour2}")\n',
+    "if {a} == {n}:\n    return True\nelif {a} == {m}:\n    return False\n",
+    '{items} = {{"{key}": {n}, "{key2}": {m}}}\nprint({items}["{key}"])\n',
+    "# {verb} the {items}\n{items} = sorted({items})\nprint({items}[0])\n",
+    "class {Cls}:\n    def __init__(self, {a}):\n        self.{a} = {a}\n\n    def {verb}(self):\n"
+    "        return self.{a}\n",
+    "import math\n\ndef area(radius):\n    return math.pi * radius ** 2\n",
+    '{a} = input("{key}: ")\nif {a} in {items}:\n    print({items}[{a}])\n',
+    "{items} = []\nfor i in range({n}, {m2}):\n    {items}.append(i {op} {k})\nprint(sum({items}))\n",
+    "try:\n    {a} = int({b})\nexcept ValueError:\n    {a} = {n}\n",
+    "{squares} = [{a} * {a} for {a} in range({n})]\nprint(max({squares}))\n",
+    'with open("{key}.txt") as file:\n    for line in file:\n        print(line.strip())\n',
+    "# the larger of two numbers\ndef larger({a}, {b}):\n    if {a} > {b}:\n        return {a}\n    return {b}\n",
+    "def fib(n):\n    if n < 2:\n        return n\n    return fib(n - 1) + fib(n - 2)\n",
+    "assert {verb}({n}, {m}) == {k}\n",
+    "print({verb}({n}, {m}))\n",
+    '{a} = {n} {op} {m}\nprint("{key}", {a})\n',
+)
+
+NAMES = {
+    "verb": "add get make find check move count update",
+    "a": "x value number item name size price word",
+    "b": "y other step limit width",
+    "items": "items values numbers names words prices",
+    "squares": "squares results",
+    "op": "+ - *",
+    "cmp": "< > == >= <= !=",
+    "adj": "big small empty even",
+    "key": "red blue name size cat dog apple",
+    "key2": "green black age price fish bird pear",
+    "Cls": "Box Point Animal Counter Player",
+}
