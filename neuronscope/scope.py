@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from jaxtyping import Float
@@ -231,16 +231,16 @@ class _Recent:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._held: OrderedDict[str, np.ndarray[Any, Any]] = OrderedDict()
+        self._held: OrderedDict[str, Float[np.ndarray, "layers tokens neurons"]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: str) -> np.ndarray[Any, Any] | None:
+    def get(self, key: str) -> Float[np.ndarray, "layers tokens neurons"] | None:
         with self._lock:
             if key in self._held:
                 self._held.move_to_end(key)
             return self._held.get(key)
 
-    def set(self, key: str, values: np.ndarray[Any, Any]) -> None:
+    def set(self, key: str, values: Float[np.ndarray, "layers tokens neurons"]) -> None:
         values.setflags(write=False)
         with self._lock:
             self._held[key] = values

@@ -6,7 +6,7 @@ Every list says by which rule its neurons were chosen and in which order they st
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -14,10 +14,9 @@ from jaxtyping import Bool, Float, Int
 from neuronscope.errors import InputError
 from neuronscope.vocabulary import Activations, Neuron
 
-Rule = Literal["peak", "variance", "selectivity", "index"]
 Order = Literal["token", "rule"]
 
-RULES: dict[Rule, str] = {
+RULES: dict[str, str] = {
     "peak": "largest |activation| on any token",
     "variance": "largest variance over the tokens",
     "selectivity": "strongest where it is strongest, compared with its own mean and spread over the tokens",
@@ -36,7 +35,7 @@ class Ranking:
     """The token position where each is strongest, by |activation| among the tokens that count."""
     score: Float[np.ndarray, " shown"]
     """What the rule gives each; for `index` the peak."""
-    rule: Rule
+    rule: str
     """How they were chosen."""
     order: Order
     """How they are ordered: by the token they fire on, or by the rule itself."""
@@ -78,7 +77,7 @@ def rank(
     values: Float[np.ndarray, "tokens neurons"],
     kept: Bool[np.ndarray, " tokens"],
     *,
-    rule: Rule = "peak",
+    rule: str = "peak",
     count: int | None = 64,
     order: Order = "token",
 ) -> Ranking:
@@ -90,7 +89,7 @@ def rank(
     Raises:
         InputError: for a rule that does not exist.
     """
-    if rule not in get_args(Rule):
+    if rule not in RULES:
         raise InputError(f"No rule {rule!r}: choose one of {', '.join(RULES)}.")
     positions = np.flatnonzero(kept) if kept.any() else np.arange(len(values))
     counted = values[positions]
@@ -149,7 +148,7 @@ def top_neurons(
     )
 
 
-def _score(counted: Float[np.ndarray, "kept neurons"], rule: Rule) -> Float[np.ndarray, " neurons"]:
+def _score(counted: Float[np.ndarray, "kept neurons"], rule: str) -> Float[np.ndarray, " neurons"]:
     if rule == "variance":
         return counted.var(0, dtype=np.float64)
     if rule == "selectivity":

@@ -181,7 +181,7 @@ def _pieces(model: LoadedModel, index: int, text: Tokens, long: Long) -> Iterato
     if len(text) <= context:
         yield _Piece(index, text.ids, 0, 0)
         return
-    if long == "refuse":
+    if long != "window":
         raise TextTooLong(
             f"This text has {len(text):,} tokens and {model.card.name} reads {context:,} at a time. "
             "Shorten it, or ask for long texts to be read in windows."

@@ -6,6 +6,7 @@ proven at load: the activations we call neurons, through the MLP's output projec
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import operator
@@ -128,9 +129,10 @@ def load(
         family = family_of(config.model_type, name)
         chosen = choose(precision, config, where)
         tokenizer = transformers.AutoTokenizer.from_pretrained(place, **options)
-        network = transformers.AutoModelForCausalLM.from_pretrained(
-            place, dtype=chosen.dtype, use_safetensors=True, **options
-        )
+        with _quiet():
+            network = transformers.AutoModelForCausalLM.from_pretrained(
+                place, dtype=chosen.dtype, use_safetensors=True, **options
+            )
     except (OSError, ValueError) as error:
         raise _cannot_load(name, local=local, offline=offline, error=error) from error
     network = network.to(where).eval()
@@ -172,6 +174,20 @@ def _device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise InputError(f"No device {name!r} on this machine: try auto or cpu.") from error
     return device
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers' own progress bar off the terminal: ours says more, and a page has none."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _cannot_load(name: str, *, local: bool, offline: bool, error: Exception) -> ModelNotFound | UnsupportedModel:

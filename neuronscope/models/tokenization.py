@@ -6,6 +6,7 @@ can be shown as one box; a space that the tokenizer puts in front of a text by i
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,8 +51,10 @@ def display(tokenizer: PreTrainedTokenizerFast, token: int) -> str:
     if piece is None:
         return f"⟨{token}⟩"
     text = tokenizer.decode([int(token)], clean_up_tokenization_spaces=False)
+    if re.fullmatch(r"<0x[0-9A-F]{2}>", piece):
+        return "↵" if piece == "<0x0A>" else f"⟨{piece[1:-1]}⟩"
     if "\ufffd" in text:
-        return f"⟨{piece}⟩" if piece.startswith("<0x") else f"⟨bytes {piece}⟩"
+        return _with_hexadecimal(piece)
     if piece[0] in _SPACE_MARKS and not text.startswith(" "):
         text = " " + text
     return visible(text) or piece
@@ -63,6 +66,20 @@ def special_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
     if tokenizer.unk_token_id not in {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}:
         ids.discard(tokenizer.unk_token_id)
     return sorted(ids)
+
+
+def _with_hexadecimal(piece: str) -> str:
+    """A byte-level piece that ends or begins inside a character: whole characters as they are, other bytes as ⟨0xC3⟩."""
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+    byte_of = {character: byte for byte, character in bytes_to_unicode().items()}
+    if not set(piece) <= byte_of.keys():
+        return visible(piece)
+    text = bytes(byte_of[character] for character in piece).decode("utf-8", "surrogateescape")
+    return "".join(
+        f"⟨0x{ord(character) - 0xDC00:02X}⟩" if "\udc80" <= character <= "\udcff" else visible(character)
+        for character in text
+    )
 
 
 def _without_inserted_spaces(pieces: list[str], offsets: np.ndarray, special: np.ndarray) -> np.ndarray:

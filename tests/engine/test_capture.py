@@ -280,7 +280,7 @@ def test_a_real_gpt2_equals_its_authors_published_activations(shared_data: Path)
     model = load(str(shared_data / "gpt-nano-sort"))
     published = load_file(shared_data / "gpt-nano-sort" / "reference_activations.safetensors")
     for row, ids in enumerate(published["idx"]):
-        text = model.tokens("".join("ABC"[i] for i in ids))
+        text = model.tokens("".join("ABC"[int(i)] for i in ids))
         assert text.ids.tolist() == ids.tolist()
         one = capture(model, [text], sites=model.card.sites)[0]
         assert np.abs(one[Site.NEURONS].layer(0) - published["gelu"][row]).max() < 1e-5

@@ -1,0 +1,134 @@
+"""What a Scope promises: one way to ask, remembered answers that are true, attached models never remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import neuronscope as ns
+from neuronscope.engine import capture
+from neuronscope.errors import InputError, NoSuchSite
+from neuronscope.scope import Workspace
+from neuronscope.settings import Settings
+from tests import models_for_tests as tiny
+
+TEXT = "the cat sat on the mat ."
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    made = Workspace(Settings(tmp_path / "cache", tmp_path / "data"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    tiny.llama().save_pretrained(tmp_path / "tiny")
+    tiny.tokenizer().save_pretrained(tmp_path / "tiny")
+    return str(tmp_path / "tiny")
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many texts each call of the engine ran."""
+    counted: list[int] = []
+    real = capture.capture
+
+    def counting(model: object, texts: list[object], **how: object) -> object:
+        counted.append(len(texts))
+        return real(model, texts, **how)
+
+    monkeypatch.setattr(capture, "capture", counting)
+    return counted
+
+
+def test_one_text_gives_one_result_and_several_a_list(workspace: Workspace, folder: str) -> None:
+    scope = workspace.scope(folder, device="cpu")
+    one = scope.activations(TEXT)
+    assert one.values.shape == (3, 7, 24)
+    assert one.values.dtype == np.float32
+    several = scope.activations([TEXT, "a dog"], layers=[1], site="residual")
+    assert [each.values.shape for each in several] == [(1, 7, 16), (1, 2, 16)]
+    assert several[0].layers == (1,)
+
+
+def test_an_answer_is_remembered_in_memory_and_on_disk(tmp_path: Path, folder: str, runs: list[int]) -> None:
+    settings = Settings(tmp_path / "cache", tmp_path / "data")
+    first = Workspace(settings)
+    a = first.scope(folder, device="cpu").activations(TEXT)
+    b = first.scope(folder, device="cpu").activations(TEXT)
+    first.close()
+    second = Workspace(settings)
+    c = second.scope(folder, device="cpu").activations([TEXT, "a dog"])[0]
+    second.close()
+    assert runs == [1, 0, 1]
+    assert np.array_equal(a.values, b.values)
+    assert np.array_equal(a.values, c.values)
+    assert c.source == a.source
+
+
+def test_other_weights_under_the_same_name_are_not_mistaken(tmp_path: Path, folder: str) -> None:
+    settings = Settings(tmp_path / "cache", tmp_path / "data")
+    first = Workspace(settings)
+    before = first.scope(folder, device="cpu").activations(TEXT)
+    first.close()
+    tiny.llama(seed=5).save_pretrained(folder)
+    second = Workspace(settings)
+    after = second.scope(folder, device="cpu").activations(TEXT)
+    second.close()
+    assert before.source.revision != after.source.revision
+    assert not np.allclose(before.values, after.values)
+
+
+def test_layers_sites_and_windows_are_remembered_apart(workspace: Workspace, folder: str, runs: list[int]) -> None:
+    scope = workspace.scope(folder, device="cpu")
+    scope.activations(TEXT, site="gate")
+    scope.activations(TEXT, site="up")
+    scope.activations(TEXT, site="up", layers=[0])
+    scope.activations(TEXT, site="up", layers=[0], long="window")
+    assert runs == [1, 1, 1, 1]
+
+
+def test_an_attached_model_that_is_changed_gives_its_new_activations(workspace: Workspace) -> None:
+    network = tiny.gpt2()
+    scope = workspace.attach(network, tiny.tokenizer(), "mine")
+    before = scope.activations(TEXT).values
+    network.transformer.h[0].mlp.c_fc.weight.data.mul_(2)
+    assert not np.allclose(scope.activations(TEXT).values, before)
+
+
+def test_remembered_arrays_cannot_be_written_to(workspace: Workspace, folder: str) -> None:
+    values = workspace.scope(folder, device="cpu").activations(TEXT).values
+    with pytest.raises(ValueError, match="read-only"):
+        values[0] = 0
+
+
+def test_an_attached_model_is_found_again_by_its_name(workspace: Workspace) -> None:
+    scope = workspace.attach(tiny.gpt2(), tiny.tokenizer(), "mine")
+    assert workspace.scope("mine").key == scope.key
+    assert [each.name for each in workspace.scopes()] == ["mine"]
+
+
+def test_a_named_target_is_what_direct_effects_are_for(workspace: Workspace, folder: str) -> None:
+    scope = workspace.scope(folder, device="cpu")
+    assert scope.direct_effects(TEXT, 2, target="queen").target.display == "queen"
+    with pytest.raises(InputError, match="The target is empty"):
+        scope.direct_effects(TEXT, 2, target="")
+
+
+def test_a_site_that_does_not_exist_is_refused(workspace: Workspace, folder: str) -> None:
+    with pytest.raises(NoSuchSite, match="No site 'mlp'"):
+        workspace.scope(folder, device="cpu").activations(TEXT, site="mlp")
+
+
+def test_the_front_door_loads_and_attaches() -> None:
+    scope = ns.attach(tiny.gpt2(), tiny.tokenizer(), "mine")
+    assert repr(scope) == "Scope(mine: 3 layers × 32 neurons, float32, cpu)"
+    assert torch.equal(
+        torch.from_numpy(scope.activations(TEXT).values), torch.from_numpy(scope.activations(TEXT).values)
+    )
