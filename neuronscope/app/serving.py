@@ -28,6 +28,8 @@ from neuronscope.errors import CannotServe, Refused
 THREADS = 8
 CONNECTIONS = 1000  # waitress' own 100 stalls under a few hundred short-lived ones
 
+IN_MEMORY = 64 << 20  # no request or answer is put in a temporary file
+
 
 class Closer(Protocol):
     """Whatever holds running work that must end with the server."""
@@ -85,7 +87,7 @@ def background_server(
     *,
     token: str | None = None,
     path: str | None = None,
-    hosts: Iterable[str] = LOOPBACK,
+    hosts: Iterable[str] | None = LOOPBACK,
 ) -> BackgroundServer:
     """Serve an app on a free port of this machine while the program goes on; `.close()` ends it.
 
@@ -129,6 +131,8 @@ class PageServer:
             threads=THREADS,
             connection_limit=CONNECTIONS,
             max_request_body_size=MOST_BYTES,
+            inbuf_overflow=IN_MEMORY,
+            outbuf_overflow=IN_MEMORY,
             ident=None,
             asyncore_use_poll=hasattr(select, "poll"),  # select cannot watch more than 1024 files
         )

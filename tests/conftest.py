@@ -1,0 +1,48 @@
+"""What every test stands on: a home of its own, one thread for numbers, checked shapes, real data if there is any."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+CHECKED = ("vocabulary", "models", "engine", "analysis", "figures", "scope", "selftest", "export")
+"""The rooms whose signatures are checked at run time; in the others Dash and the terminal look at the functions too."""
+
+install_import_hook([f"neuronscope.{room}" for room in CHECKED], "beartype.beartype")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give this run a home, before a test module imports a library that looks for one."""
+    home = Path(tempfile.mkdtemp(prefix="neuronscope-tests-"))
+    config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+    os.environ |= {
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "XDG_DATA_HOME": str(home / "data"),
+        "HF_HOME": str(home / "huggingface"),
+        "HF_HUB_OFFLINE": "1",
+        "NEURONSCOPE_HOME": str(home / "neuronscope"),
+        "OMP_NUM_THREADS": "1",  # read when torch is first imported, here and in processes that tests start
+    }
+
+
+@pytest.fixture(autouse=True)
+def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh folder for what NeuronScope keeps, so that no test finds another's."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("NEURONSCOPE_HOME", str(home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real small models and texts beside the checkout; skips where there is none."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"needs the real models and texts of {folder}, which is not there")
+    return folder
