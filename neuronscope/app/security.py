@@ -8,6 +8,7 @@ a page from calling anywhere else, whatever text it is made to show.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import html
@@ -29,8 +30,7 @@ MOST_BYTES = 8 << 20
 
 POLICY = (
     "default-src 'self'",
-    "script-src 'self' 'unsafe-inline' 'unsafe-eval'",  # Dash starts from an inline script, WebGL plots compile theirs
-    "style-src 'self' 'unsafe-inline'",
+    "style-src 'self' 'unsafe-inline'",  # plotly writes its style into the page
     "img-src 'self' data: blob:",
     "font-src 'self' data:",
     "worker-src 'self' blob:",
@@ -39,7 +39,7 @@ POLICY = (
     "base-uri 'self'",
     "form-action 'self'",
 )
-"""Content-Security-Policy: everything comes from this server and goes to this server."""
+"""Content-Security-Policy: everything comes from this server and goes to this server. `script-src` is added by `Guard`."""
 
 Environ = dict[str, Any]
 Start = Callable[..., Any]
@@ -71,33 +71,38 @@ class Guard:
     """A WSGI application that passes on only the requests that may be answered.
 
     `hosts`: names this server goes by, in lower case; with `addresses`, any IP address too (an address, unlike a name,
-    cannot be made to point elsewhere). `token`: a secret that must come in the address once, as `?token=...`, and is
-    a cookie from then on; scripts may send `Authorization: token ...`. `path`: a secret that every address begins with
-    instead, for pages in a notebook's frame, where cookies do not work; the application is mounted at `/<path>/`.
-    `open_paths` need no secret. Without either secret, every program on this machine may use the server.
+    cannot be made to point elsewhere). None is any name, for a server behind a proxy that does not know how it is
+    called from outside; it then wants a `path`, which a page of another site cannot know. `token`: a secret that must
+    come in the address once, as `?token=...`, and is a cookie from then on; scripts may send it as
+    `Authorization: token ...`. `path`: a secret that every address begins with instead, for pages in a notebook's frame,
+    where cookies do not work; the application is mounted at `/<path>/`. `open_paths` need no secret. Without either
+    secret, every program on this machine may use the server.
     """
 
     def __init__(
         self,
         app: Application,
         *,
-        hosts: Iterable[str] = LOOPBACK,
+        hosts: Iterable[str] | None = LOOPBACK,
         addresses: bool = False,
         token: str | None = None,
         path: str | None = None,
+        inline: Iterable[str] = (),
         most_bytes: int = MOST_BYTES,
         open_paths: Iterable[str] = ("/health",),
     ) -> None:
         if "" in (token, path):
             raise ValueError("An empty secret is no secret: give None for none.")
+        if hosts is None and path is None:
+            raise ValueError("Any host name will do only where a secret path protects the server.")
         self.app = app
-        self.hosts = frozenset(hosts)
+        self.hosts = None if hosts is None else frozenset(hosts)
         self.addresses = addresses
         self.token = token
         self.path = path
         self.most_bytes = most_bytes
         self.open_paths = frozenset(open_paths)
-        self.headers = _page_headers(framed=path is not None)
+        self.headers = _page_headers(inline, framed=path is not None)
 
     def __call__(self, environ: Environ, start: Start) -> Iterable[bytes]:
         """Answer one request, or say why not."""
@@ -113,7 +118,7 @@ class Guard:
 
     def _check_host(self, environ: Environ) -> Reply | None:
         name = _host_name(environ.get("HTTP_HOST", ""))
-        if name in self.hosts or (self.addresses and _is_address(name)):
+        if self.hosts is None or name in self.hosts or (self.addresses and _is_address(name)):
             return None
         return _refuse(
             f"This NeuronScope is not called {name or 'that'}: open it by the address it printed when it started."
@@ -207,15 +212,21 @@ def allowed_folder(path: str | Path, roots: Iterable[Path]) -> Path:
     )
 
 
-def _page_headers(framed: bool) -> list[tuple[str, str]]:
+def _page_headers(inline: Iterable[str], *, framed: bool) -> list[tuple[str, str]]:
+    policy = (*POLICY, " ".join(["script-src 'self'", *map(_script_hash, inline)]))
     # Whoever frames a page by its secret path was given the path; nobody else may frame a page.
-    policy = POLICY if framed else (*POLICY, "frame-ancestors 'self'")
+    if not framed:
+        policy = (*policy, "frame-ancestors 'self'")
     return [
         ("Content-Security-Policy", "; ".join(policy)),
         ("X-Content-Type-Options", "nosniff"),
         ("Referrer-Policy", "no-referrer"),
         ("Cross-Origin-Resource-Policy", "same-site"),
     ]
+
+
+def _script_hash(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 def _host_name(host: str) -> str | None:

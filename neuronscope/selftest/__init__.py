@@ -1,0 +1,62 @@
+"""The program's own proof: what it reports about models whose truth is known, on this machine, without a network.
+
+The truth is a GPT-2 built by hand (`neuronscope.demo.planted`), a small Llama with random weights whose values are
+worked out again from its modules, and the demo models run by transformers alone. Every question is asked as a person
+would ask it, through a Scope. `CHECKS` lists the claims; to add one, write a function and name it there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from neuronscope.jobs import track
+from neuronscope.selftest.bench import Bench, Check, Report, bench
+from neuronscope.selftest.explaining import (
+    biases_hold_the_norms_share,
+    direct_effects_and_the_rest_make_the_logit,
+    the_promoting_neuron_decides_the_prediction,
+    weights_tell_what_neurons_read,
+    weights_tell_what_neurons_write,
+)
+from neuronscope.selftest.reading import (
+    attention_reads_the_word_before,
+    demo_models_are_read_as_transformers_runs_them,
+    first_token_and_special_ones_do_not_count,
+    gate_and_up_are_what_the_projections_give,
+    gated_neurons_are_gate_times_up,
+    planted_neurons_fire_by_their_rules,
+    pre_activations_are_as_built,
+    statistics_are_those_of_the_kept_tokens,
+    texts_are_the_same_alone_and_together,
+)
+
+__all__ = ["CHECKS", "Bench", "Check", "CheckFunction", "Report", "run"]
+
+CheckFunction = Callable[[Bench], Check]
+
+CHECKS: tuple[CheckFunction, ...] = (
+    planted_neurons_fire_by_their_rules,
+    pre_activations_are_as_built,
+    attention_reads_the_word_before,
+    first_token_and_special_ones_do_not_count,
+    statistics_are_those_of_the_kept_tokens,
+    texts_are_the_same_alone_and_together,
+    gate_and_up_are_what_the_projections_give,
+    gated_neurons_are_gate_times_up,
+    weights_tell_what_neurons_read,
+    weights_tell_what_neurons_write,
+    biases_hold_the_norms_share,
+    direct_effects_and_the_rest_make_the_logit,
+    the_promoting_neuron_decides_the_prediction,
+    demo_models_are_read_as_transformers_runs_them,
+)
+"""Every claim that is put to the test, in the order it is reported."""
+
+
+def run(checks: Sequence[CheckFunction] = CHECKS) -> Report:
+    """Put `checks` to the test; takes a few seconds, needs no network and leaves nothing behind."""
+    started = time.monotonic()
+    with bench() as models:
+        done = tuple(check(models) for check in track(checks, label="Checking"))
+    return Report(done, time.monotonic() - started)

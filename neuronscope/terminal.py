@@ -1,0 +1,149 @@
+"""The manners of a terminal program: a bar while it works, a quick end on Ctrl-C, plain words, readable tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from neuronscope.errors import NeuronScopeError
+from neuronscope.jobs import Progress, running
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Display
+    from rich.table import Table
+
+SCHEMA_VERSION = 1
+"""Counts up when a field of a `--json` object changes its name or meaning."""
+WIDE = 160
+"""Characters in a line where no terminal says how many there are."""
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells count it: 128 and the signal's number."""
+PATIENCE = 0.8
+"""Seconds that work may take to end by itself after Ctrl-C."""
+
+
+@contextmanager
+def stated_errors() -> Iterator[None]:
+    """Turn what a person may be told into one line on standard error and exit status 1; bugs keep their traceback."""
+    try:
+        yield
+    except NeuronScopeError as error:
+        print(f"neuronscope: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+@contextmanager
+def interruptible(patience: float = PATIENCE) -> Iterator[None]:
+    """Make Ctrl-C end the process within `patience` seconds, whatever it is doing.
+
+    Python notices the signal only between its own steps, which a long matrix product delays. So the signal also wakes a
+    thread that gives the work within time to end and clean up by itself, and then ends the process for it.
+    """
+    listening, signalled = socket.socketpair()
+    signalled.setblocking(False)
+    before = signal.set_wakeup_fd(signalled.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_insist, args=(listening, patience), name="interrupt", daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        signalled.close()
+
+
+def _insist(listening: socket.socket, patience: float) -> None:
+    with listening:
+        while signals := listening.recv(16):
+            if signal.SIGINT in signals:
+                time.sleep(patience)
+                os._exit(INTERRUPTED)
+
+
+@contextmanager
+def progress(label: str) -> Iterator[None]:
+    """Draw what the work within reports on standard error; `label` stands there until it does.
+
+    Nothing is drawn where standard error is not a terminal, and nothing stays once the work is done.
+    """
+    from rich import progress as rich
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    columns = (
+        rich.TextColumn("{task.description}", markup=False),
+        rich.BarColumn(),
+        rich.MofNCompleteColumn(),
+        rich.TimeElapsedColumn(),
+        rich.TimeRemainingColumn(),
+    )
+    with rich.Progress(*columns, console=console, transient=True) as display, running(_Bar(display, label)):
+        yield
+
+
+class _Bar:
+    """A job that draws its progress; Ctrl-C stops it, so there is nothing to check."""
+
+    def __init__(self, display: Display, label: str) -> None:
+        self._display = display
+        self._task = display.add_task(label, total=None)
+
+    def check(self) -> None:
+        """Never ask the work to stop."""
+
+    def report(self, progress: Progress) -> None:
+        """Move the bar."""
+        self._display.update(
+            self._task, description=progress.label, completed=progress.done, total=progress.total, refresh=True
+        )
+
+
+def table(*columns: str, folded: tuple[str, ...] = ()) -> Table:
+    """Make an empty table; a column whose name begins with > is of numbers, and only `folded` ones break their lines."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(box=box.SIMPLE_HEAD)
+    for column in columns:
+        name = column.removeprefix(">")
+        made.add_column(
+            name,
+            justify="left" if name == column else "right",
+            overflow="fold",
+            no_wrap=name not in folded,
+            min_width=12 if name in folded else None,
+        )
+    return made
+
+
+def show(table: Table, caption: str | None = None) -> None:
+    """Print a table and the sentence that belongs to it, as wide as the terminal is."""
+    from rich.console import Console
+
+    console = Console(markup=False, highlight=False, emoji=False, width=shutil.get_terminal_size((WIDE, 24)).columns)
+    console.print(table)
+    if caption is not None:
+        console.print(caption)
+
+
+def print_json(command: str, **fields: Any) -> None:
+    """Print the one object that `--json` asks for."""
+    print(json.dumps({"schema_version": SCHEMA_VERSION, "command": command, **fields}, ensure_ascii=False))
+
+
+def short(count: int) -> str:
+    """A large number to three digits, such as 124 M."""
+    for size, letter in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
+        if count >= size:
+            return f"{count / size:.3g} {letter}"
+    return str(count)
