@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import logging
+import re
 import secrets
 import select
 import socket
@@ -64,7 +65,8 @@ def serve(
         )
     listening = listen(host, port)
     names = LOOPBACK | {host.lower(), *hosts} | (set() if private else _own_names())
-    server = PageServer(Guard(app.server, hosts=names, addresses=not private, token=secret or None), listening)
+    guard = Guard(app.server, hosts=names, addresses=not private, token=secret or None, inline=inline_scripts(app))
+    server = PageServer(guard, listening)
     page = app.config.requests_pathname_prefix + (f"?token={quote(secret, safe='')}" if secret else "")
     address = _url("127.0.0.1" if _is_wildcard(host) else host, server.port, page)
     announce(f"NeuronScope is at {address}  (Ctrl-C stops it)")
@@ -97,7 +99,8 @@ def background_server(
     listening = listen("127.0.0.1", 0)
     try:
         app = make if isinstance(make, Dash) else make(listening.getsockname()[1])
-        server = PageServer(Guard(app.server, hosts=hosts, token=token, path=path), listening)
+        guard = Guard(app.server, hosts=hosts, token=token, path=path, inline=inline_scripts(app))
+        server = PageServer(guard, listening)
     except BaseException:
         listening.close()
         raise
@@ -156,6 +159,13 @@ class PageServer:
         # Closed by its own loop: closing sockets under a loop that watches them would break it.
         server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map, ignore_all=True))
         self._thread.join(patience)
+
+
+def inline_scripts(app: Dash) -> list[str]:
+    """The scripts that Dash writes into the page itself, as they stand there; all callbacks must be registered by now."""
+    page = app.server.test_client().get(app.config.routes_pathname_prefix).get_data(as_text=True)
+    scripts = re.findall(r"<script([^>]*)>(.*?)</script>", page, flags=re.DOTALL)
+    return [text for attributes, text in scripts if "src=" not in attributes and "application/json" not in attributes]
 
 
 def listen(host: str, port: int) -> socket.socket:
