@@ -39,7 +39,7 @@ POLICY = (
     "base-uri 'self'",
     "form-action 'self'",
 )
-"""Content-Security-Policy: everything comes from this server and goes to this server. `script-src` is added by `Guard`."""
+"""Content-Security-Policy: everything comes from this server and goes to this server; `Guard` adds who may run."""
 
 Environ = dict[str, Any]
 Start = Callable[..., Any]
@@ -73,10 +73,12 @@ class Guard:
     `hosts`: names this server goes by, in lower case; with `addresses`, any IP address too (an address, unlike a name,
     cannot be made to point elsewhere). None is any name, for a server behind a proxy that does not know how it is
     called from outside; it then wants a `path`, which a page of another site cannot know. `token`: a secret that must
-    come in the address once, as `?token=...`, and is a cookie from then on; scripts may send it as
-    `Authorization: token ...`. `path`: a secret that every address begins with instead, for pages in a notebook's frame,
-    where cookies do not work; the application is mounted at `/<path>/`. `open_paths` need no secret. Without either
-    secret, every program on this machine may use the server.
+    come in the address once, as `?token=...`, and is a cookie from then on; programs may send `Authorization: token
+    ...`. `path`: a secret that every address begins with instead, for pages in a notebook's frame, where cookies do not
+    work; the application is mounted at `/<path>/`. Without either, every program on this machine may use the server.
+
+    `inline`: the scripts that stand in the page itself. Besides them only files of this server run, whatever text
+    reaches a page. `open_paths` need no secret.
     """
 
     def __init__(
@@ -213,10 +215,10 @@ def allowed_folder(path: str | Path, roots: Iterable[Path]) -> Path:
 
 
 def _page_headers(inline: Iterable[str], *, framed: bool) -> list[tuple[str, str]]:
-    policy = (*POLICY, " ".join(["script-src 'self'", *map(_script_hash, inline)]))
+    policy = [*POLICY, " ".join(["script-src 'self'", *map(_script_hash, inline)])]
     # Whoever frames a page by its secret path was given the path; nobody else may frame a page.
     if not framed:
-        policy = (*policy, "frame-ancestors 'self'")
+        policy.append("frame-ancestors 'self'")
     return [
         ("Content-Security-Policy", "; ".join(policy)),
         ("X-Content-Type-Options", "nosniff"),

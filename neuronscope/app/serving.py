@@ -162,7 +162,7 @@ class PageServer:
 
 
 def inline_scripts(app: Dash) -> list[str]:
-    """The scripts that Dash writes into the page itself, as they stand there; all callbacks must be registered by now."""
+    """The scripts that Dash writes into the page itself; every callback must be registered by now."""
     page = app.server.test_client().get(app.config.routes_pathname_prefix).get_data(as_text=True)
     scripts = re.findall(r"<script([^>]*)>(.*?)</script>", page, flags=re.DOTALL)
     return [text for attributes, text in scripts if "src=" not in attributes and "application/json" not in attributes]

@@ -93,6 +93,20 @@ def test_every_answer_carries_the_headers_and_keeps_the_pages_own():
     assert ask(Guard(page))[2]["X-Own"] == "kept"
 
 
+def test_only_the_pages_own_inline_scripts_run():
+    policy = ask(Guard(page, inline=["alert(1)"]))[2]["Content-Security-Policy"]
+    scripts = next(part for part in policy.split("; ") if part.startswith("script-src"))
+    assert scripts == "script-src 'self' 'sha256-bhHHL3z2vDgxUt0W3dWQOrprscmda2Y5pLsLg4GF+pI='"
+
+
+def test_any_host_name_will_do_only_where_a_secret_path_protects_the_server():
+    guard = Guard(page, hosts=None, path="secret")
+    assert [ask(guard, path, host="hub.example")[0] for path in ("/secret/", "/")] == [200, 403]
+    assert ask(guard, "/secret/", host="hub.example", Origin="https://evil.example")[0] == 403
+    with pytest.raises(ValueError, match="secret path"):
+        Guard(page, hosts=None, token="secret")
+
+
 def test_only_a_page_at_a_secret_path_may_be_framed_by_others():
     assert "frame-ancestors 'self'" in ask(Guard(page, token="secret"))[2]["Content-Security-Policy"]
     assert "frame-ancestors" not in ask(Guard(page, path="secret"), "/secret/")[2]["Content-Security-Policy"]
