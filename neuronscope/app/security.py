@@ -209,8 +209,8 @@ def allowed_folder(path: str | Path, roots: Iterable[Path]) -> Path:
         return folder
     places = f"it loads them only from {', '.join(map(str, known))}" if known else "it loads none by path"
     raise Refused(
-        f"The page may not load a model from {str(path)!r}: {places}. Start NeuronScope with that folder allowed, "
-        "or give a hub name."
+        f"The page may not load a model from {str(path)!r}: {places}. Give a hub name, or start "
+        "NeuronScope with --models and the folder."
     )
 
 
