@@ -109,7 +109,7 @@ class _Bar:
 
 
 def table(*columns: str, folded: tuple[str, ...] = ()) -> Table:
-    """Make an empty table; a column whose name begins with > is of numbers, and only `folded` ones break their lines."""
+    """Make an empty table; a column whose name begins with > is of numbers, and only `folded` ones break lines."""
     from rich import box
     from rich.table import Table
 
