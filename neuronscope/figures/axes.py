@@ -23,14 +23,14 @@ LABEL = 18
 """The most columns of text that a token's label takes."""
 
 
-def token_axis(figure: go.Figure, tokens: Tokens, along: Along, room: float, panel: int = 1) -> None:
+def token_axis(figure: go.Figure, tokens: Tokens, along: Along, room: int, panel: int = 1) -> None:
     """Put `tokens` along x or y of a panel of `figure`, which is about `room` pixels long on the screen."""
     font, step = density(len(tokens), room, lines=1.25)
     shown = range(0, len(tokens), step)
     covered_axis(figure, along, token_hover(tokens), {i: token_label(tokens, i) for i in shown}, font, panel)
 
 
-def layer_axis(figure: go.Figure, layers: tuple[int, ...], room: float) -> None:
+def layer_axis(figure: go.Figure, layers: tuple[int, ...], room: int) -> None:
     """Put `layers` on the y axis of `figure`, the first at the bottom, under their true numbers."""
     font, step = density(len(layers), room, lines=1.25)
     shown = range(0, len(layers), step)
@@ -40,7 +40,7 @@ def layer_axis(figure: go.Figure, layers: tuple[int, ...], room: float) -> None:
 
 
 def covered_axis(
-    figure: go.Figure, along: Along, hover: list[str], labels: dict[int, str], font: float, panel: int = 1
+    figure: go.Figure, along: Along, hover: list[str], labels: dict[int, str], font: int, panel: int = 1
 ) -> None:
     """An axis of numbered places: `hover` says what each is under the mouse, `labels` what stands at some of them.
 
@@ -87,7 +87,7 @@ def token_hover(tokens: Tokens) -> list[str]:
     return lines
 
 
-def density(places: int, room: float, lines: float) -> tuple[float, int]:
+def density(places: int, room: int, lines: float) -> tuple[int, int]:
     """Font size in pixels, and every how many places a label stands, so that labels `lines` fonts high stay apart."""
     each = room / max(places, 1)
     for font in (11, 10, 9):
@@ -96,15 +96,22 @@ def density(places: int, room: float, lines: float) -> tuple[float, int]:
     return 9, int(np.ceil(9 * lines / each))
 
 
-def unit_axis(activations: Activations, chosen: Columns, room: float) -> dict[str, Any]:
+def unit_axis(activations: Activations, chosen: Columns, room: int) -> dict[str, Any]:
     """The x axis of `chosen` units: a line of true numbers where neighbours stand dense, else labels."""
-    common: dict[str, Any] = {"title": {"text": axis_title(activations)}, "showgrid": False, "zeroline": False}
+    title = axis_title(activations) + (", in the order of the token each is strongest at" if chosen.by_token else "")
+    common: dict[str, Any] = {"title": {"text": title}, "showgrid": False, "zeroline": False}
     x0, dx = places(chosen)
     wide = chosen.wide
     common["range"] = [x0 - dx / 2, x0 + dx * (wide - 0.5)]
     if dense(chosen):
         if not chosen.consecutive:
-            return {**common, "title": {"text": f"{axis_title(activations)}: place in the order"}, "tickangle": 0}
+            return {
+                **common,
+                "title": {
+                    "text": f"{title}: place in that order" if chosen.by_token else f"{title}: place in the order"
+                },
+                "tickangle": 0,
+            }
         if activations.heads:
             return {**common, **_head_ticks(activations, chosen, room)}
         return {**common, "tickangle": 0}
@@ -124,8 +131,8 @@ def places(chosen: Columns) -> tuple[float, float]:
     """Where the first column stands on `unit_axis`, and how far it is to the next."""
     if dense(chosen):
         first = int(chosen.units[0]) if chosen.consecutive else 0
-        return first + (chosen.pool - 1) / 2, chosen.pool
-    return 0, 1
+        return first + (chosen.pool - 1) / 2, float(chosen.pool)
+    return 0.0, 1.0
 
 
 def dense(chosen: Columns) -> bool:
@@ -133,7 +140,7 @@ def dense(chosen: Columns) -> bool:
     return chosen.pool > 1 or (chosen.consecutive and chosen.wide > 64)
 
 
-def _head_ticks(activations: Activations, chosen: Columns, room: float) -> dict[str, Any]:
+def _head_ticks(activations: Activations, chosen: Columns, room: int) -> dict[str, Any]:
     assert activations.heads
     width = activations.values.shape[-1] // activations.heads
     heads = np.arange(-(-int(chosen.units[0]) // width), int(chosen.units[-1]) // width + 1)

@@ -58,7 +58,7 @@ def dress(
     return figure
 
 
-def _lines(notes: Sequence[str], limit: int = 84) -> list[str]:
+def _lines(notes: Sequence[str], limit: int = 100) -> list[str]:
     """Remarks as lines, as many to a line as fit."""
     lines: list[str] = []
     for note in notes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from jaxtyping import Bool
 
 from neuronscope.analysis.comparison import Comparison
 from neuronscope.analysis.ranking import rank
+from neuronscope.errors import InputError
 from neuronscope.figures import captions
 from neuronscope.figures.axes import LABEL, covered_axis, density, outline, token_axis, unit_axis
 from neuronscope.figures.colours import Limit, colour_limit
@@ -29,7 +29,7 @@ def layers(
     activations: Activations,
     *,
     layers: Sequence[int] | None = None,
-    scale: Literal["shared", "layer"] = "shared",
+    scale: str = "shared",
     neurons: Mapping[int, Choice] | None = None,
     count: int = 32,
     limit: float | None = None,
@@ -40,8 +40,10 @@ def layers(
     """The heatmaps of several layers under each other, each of its `count` strongest units or those of `neurons`.
 
     With `scale="shared"` one colour scale holds for all; with "layer" each has its own, and says how far it reaches.
-    Raises `NoSuchLayer` or `NoSuchNeuron`.
+    Raises `NoSuchLayer`, `NoSuchNeuron`, or `InputError` for a scale there is not.
     """
+    if scale not in ("shared", "layer"):
+        raise InputError(f"No scale {scale!r}: choose shared (one for all) or layer (one for each).")
     numbers = tuple(activations.layers if layers is None else layers)
     kept = activations.tokens.kept
     if not numbers or not len(kept):
@@ -240,7 +242,7 @@ def _kept(comparison: Comparison) -> Bool[np.ndarray, " pairs"]:
     return np.asarray(comparison.a.tokens.kept[at_a] & comparison.b.tokens.kept[at_b])
 
 
-def _pair_axis(figure: go.Figure, comparison: Comparison, kept: Bool[np.ndarray, " pairs"], room: float) -> None:
+def _pair_axis(figure: go.Figure, comparison: Comparison, kept: Bool[np.ndarray, " pairs"], room: int) -> None:
     hover, labels = [], {}
     font, step = density(len(kept), room, lines=1.25)
     for row, (at_a, at_b) in enumerate(comparison.pairs.tolist()):
@@ -248,9 +250,8 @@ def _pair_axis(figure: go.Figure, comparison: Comparison, kept: Bool[np.ndarray,
         same = a.ids[at_a] == b.ids[at_b]
         whole = visible(a.display[at_a]) + ("" if same else f" → {visible(b.display[at_b])}")
         hover.append(f"{whole}<br>position {at_a} in A, {at_b} in B" + ("" if kept[row] else "<br>not counted"))
-        short = (
-            visible(a.display[at_a], 18) if same else f"{visible(a.display[at_a], 11)} → {visible(b.display[at_b], 11)}"
-        )
+        pair = f"{visible(a.display[at_a], 11)} → {visible(b.display[at_b], 11)}"
+        short = visible(a.display[at_a], LABEL) if same else pair
         if row % step == 0:
             labels[row] = short if kept[row] else f"<i>{short}</i>"
     covered_axis(figure, "y", hover, labels, font)

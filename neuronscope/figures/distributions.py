@@ -91,7 +91,8 @@ def histogram_table(values: Float[np.ndarray, "*values"], bins: int = 60) -> pd.
     """What `histogram` draws: a row per bin with its edges (`low` is in it, `high` in the next) and its count."""
     finite = _finite(values)
     edges = _edges(finite, bins)
-    counts, _ = np.histogram(finite, edges)
+    # The outermost edge is a rounded multiple of the width: it may lie a hair inside the outermost value.
+    counts, _ = np.histogram(np.clip(finite, edges[0], edges[-1]), edges)
     return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "count": counts})
 
 
@@ -106,8 +107,8 @@ def _edges(finite: Float[np.ndarray, " n"], bins: int) -> Float[np.ndarray, " ed
         return np.array([0.0, 1.0])
     low, high = float(finite.min()), float(finite.max())
     if low == high:
-        width = max(abs(low) * 0.1, 1e-6)
-        return np.array([low - width / 2, low + width / 2]) if low else np.array([0.0, width])
+        half = abs(low) / 20
+        return np.array([low - half, low + half]) if low else np.array([0.0, 1.0])
     width = (high - low) / bins
     if low < 0 < high:
         first, last = np.floor(low / width), np.floor(high / width) + 1

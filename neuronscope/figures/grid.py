@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from neuronscope.analysis.ranking import Ranking, Rule
-from neuronscope.errors import NoSuchNeuron
+from neuronscope.analysis.ranking import Ranking
+from neuronscope.errors import InputError, NoSuchNeuron
 from neuronscope.figures.captions import count, unit
 from neuronscope.vocabulary import Activations
 
 COLUMNS = 1024
 """The most columns that are drawn: a screen shows no more."""
 
-CHOSEN: dict[Rule, str] = {
+CHOSEN: dict[str, str] = {
     "peak": "largest |activation|",
     "variance": "largest variance",
     "selectivity": "most selective",
-    "index": "first in number",
 }
 """Why units are shown, in the few words that a title has room for."""
 
-Choice = Ranking | Sequence[int] | np.ndarray | Literal["all"]
+Choice = Ranking | Sequence[int] | np.ndarray | str
 """Which units to draw: a ranking, numbers, or every one in index order."""
 
 
@@ -43,6 +41,10 @@ class Columns:
     """Why these are shown, in words."""
     pool: int
     """How many neighbours share a column; 1 if each has its own."""
+    start: int
+    """The place of the first in the order of all pages, from 0."""
+    by_token: bool
+    """Whether they stand in the order of the token they are strongest at."""
 
     @property
     def wide(self) -> int:
@@ -56,25 +58,32 @@ class Columns:
 
     def title(self, word: str) -> str:
         """What is shown out of how many, and why."""
-        shown, total = len(self.units), self.total
-        page = "" if shown == len(self.whole) else f" (a page of {len(self.whole):,})"
+        shown, all_of_them = len(self.units), len(self.whole) == self.total
+        reason = f": {self.reason}" if self.reason else ""
+        first = f"{reason} first" if reason and not self.by_token else ""
         if self.pool > 1:
-            part = f"{shown:,}" if shown == total else f"{shown:,} of {total:,}"
-            return f"{part} {word}s in {self.wide:,} columns, each showing its strongest{page}"
-        if shown == total:
-            return f"All {count(total, word)}"
-        if self.consecutive and shown > 1 and not self.reason:
-            return f"{word.capitalize()}s {self.units[0]:,} to {self.units[-1]:,} of {total:,}"
-        return f"{shown:,} of {count(total, word)}{page}{self.reason}"
+            part = f"{shown:,}" if shown == self.total else f"{shown:,} of {self.total:,}"
+            return f"{part} {word}s in {self.wide:,} columns, each showing its strongest"
+        if shown < len(self.whole):
+            span = f"{self.start + 1:,} to {self.start + shown:,} of {len(self.whole):,}"
+            if self.consecutive and all_of_them:
+                return f"{word.capitalize()}s {self.units[0]:,} to {self.units[-1]:,} of {self.total:,}"
+            return f"{word.capitalize()}s at places {span}{first or reason}"
+        if all_of_them:
+            return f"All {count(self.total, word)}{first}"
+        return f"{shown:,} of {count(self.total, word)}{reason}"
 
 
 def columns(activations: Activations, choice: Choice, start: int = 0, stop: int | None = None) -> Columns:
-    """The columns for `choice`, from place `start` up to `stop` in its order; raises `NoSuchNeuron`."""
+    """The columns for `choice`, from place `start` up to `stop` in its order; raises `NoSuchNeuron` or `InputError`."""
     total = int(activations.values.shape[-1])
     if isinstance(choice, str):
+        if choice != "all":
+            raise InputError(f"No choice {choice!r}: give a ranking, numbers, or all.")
         units, reason = np.arange(total), ""
     elif isinstance(choice, Ranking):
-        units, reason = choice.neurons, "" if len(choice.neurons) == total else f": {CHOSEN[choice.rule]}"
+        units = choice.neurons
+        reason = "" if choice.rule == "index" else CHOSEN[choice.rule]
     else:
         units, reason = np.asarray(choice, dtype=int), ""
     wrong = units[(units < 0) | (units >= total)]
@@ -83,7 +92,8 @@ def columns(activations: Activations, choice: Choice, start: int = 0, stop: int 
         raise NoSuchNeuron(f"No {word} {wrong[0]} at the {activations.site} site: it has {word}s 0 to {total - 1}.")
     whole = units.astype(np.int32)
     page = whole[start:stop]
-    return Columns(page, whole, total, reason, max(1, -(-len(page) // COLUMNS)))
+    by_token = isinstance(choice, Ranking) and choice.order == "token"
+    return Columns(page, whole, total, reason, max(1, -(-len(page) // COLUMNS)), start, by_token)
 
 
 @dataclass(frozen=True, eq=False)

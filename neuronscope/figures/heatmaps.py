@@ -47,8 +47,10 @@ def heatmap(
     """
     values = activations.layer(layer)
     kept = activations.tokens.kept
+    if not values.size:
+        return captions.empty("There are no tokens to draw.", mode)
     chosen = columns(activations, rank(values, kept) if neurons is None else neurons, start, stop)
-    if not len(activations.tokens) or not chosen.wide:
+    if not chosen.wide:
         return captions.empty(f"No {captions.unit(activations.site)} of layer {layer} is chosen.", mode)
     grid = pooled(values, chosen)
     paged = len(chosen.units) < len(chosen.whole)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
+from neuronscope.errors import InputError
 from neuronscope.figures import captions
 from neuronscope.figures.axes import density, layer_axis, outline, token_axis
 from neuronscope.figures.colours import Limit, colour_bar, colour_limit, diverging, sequential
@@ -18,13 +19,14 @@ from neuronscope.figures.heatmaps import fitting_height, token_columns, unit_dat
 from neuronscope.figures.theme import Mode
 from neuronscope.vocabulary import Activations
 
-Measure = Literal["peak", "active"]
+MEASURES = ("peak", "active")
+"""What `overview` can show."""
 
 
 def overview(
     activations: Activations,
     *,
-    measure: Measure = "peak",
+    measure: str = "peak",
     threshold: float = 0.0,
     limit: float | None = None,
     locked: int | None = None,
@@ -38,6 +40,7 @@ def overview(
     "peak": the value of the unit with the largest magnitude, sign kept, and which unit it is. "active": the share of
     units whose activation is above `threshold`; the default of 0 is the one that layer statistics use. `layer` and
     `locked` outline what is being looked at. A clicked point's `y` counts rows: its layer is `activations.layers[y]`.
+    Raises `InputError` for a measure there is not.
     """
     if not activations.values.size:
         return captions.empty("There are no tokens or layers to draw.", mode)
@@ -64,7 +67,7 @@ def overview(
     )
 
 
-def overview_table(activations: Activations, measure: Measure = "peak", threshold: float = 0.0) -> pd.DataFrame:
+def overview_table(activations: Activations, measure: str = "peak", threshold: float = 0.0) -> pd.DataFrame:
     """What `overview` draws: one row per layer and token; for "peak" with the unit that has it."""
     summary = _summary(activations, measure, threshold)
     tokens = token_columns(activations)
@@ -105,7 +108,7 @@ def head_heatmap(
             colorbar=colour_bar("length of the output", colours),
         )
     )
-    font, step = density(heads, width - 2 * captions.SIDE, lines=2)
+    font, step = density(heads, width - 2 * captions.SIDE, lines=2.0)
     shown = np.arange(0, heads, step)
     axis = {"tickmode": "array", "tickvals": shown, "ticktext": [f"H{head}" for head in shown.tolist()]}
     figure.update_layout(
@@ -148,7 +151,9 @@ class _Summary:
     """What an active unit's activation is above, where that matters."""
 
 
-def _summary(activations: Activations, measure: Measure, threshold: float) -> _Summary:
+def _summary(activations: Activations, measure: str, threshold: float) -> _Summary:
+    if measure not in MEASURES:
+        raise InputError(f"No measure {measure!r}: an overview shows {' or '.join(MEASURES)}.")
     values, word = activations.values, captions.unit(activations.site)
     if measure == "active":
         share = (values > threshold).mean(axis=-1, dtype=np.float32)
@@ -167,7 +172,7 @@ def _cells(activations: Activations, summary: _Summary, colours: Limit, mode: Mo
         "ygap": 1,
     }
     if summary.whose is None:
-        rule = f"activation > {captions.figure_of(summary.threshold or 0)}"
+        rule = f"activation > {captions.figure_of(summary.threshold or 0.0)}"
         return go.Heatmap(
             **common,
             hovertemplate=f"<b>layer %{{y}}</b><br>%{{x}}<br>%{{z:.1%}} have {rule}<extra></extra>",

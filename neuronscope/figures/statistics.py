@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -13,9 +13,7 @@ from neuronscope.figures import captions
 from neuronscope.figures.theme import Mode, palette
 from neuronscope.vocabulary import Site
 
-Statistic = Literal["mean", "std", "mean_abs", "min", "max", "active", "sparsity", "silent", "constant"]
-
-STATISTICS: dict[Statistic, str] = {
+STATISTICS: dict[str, str] = {
     "mean": "Mean activation ± standard deviation",
     "std": "Standard deviation of the activations",
     "mean_abs": "Mean |activation|",
@@ -32,14 +30,14 @@ _BARS = {"active", "sparsity", "silent", "constant"}
 
 
 def layer_statistics(
-    statistics: LayerStatistics, measure: Statistic = "mean_abs", *, mode: Mode = "light", height: int = 320
+    statistics: LayerStatistics, measure: str = "mean_abs", *, mode: Mode = "light", height: int = 320
 ) -> go.Figure:
     """One measure of every layer, from `analysis.statistics.layer_statistics`; its table is `statistics.table`.
 
     Raises:
         InputError: for a measure that does not exist.
     """
-    if measure not in get_args(Statistic):
+    if measure not in STATISTICS:
         raise InputError(f"No measure {measure!r} of layers: choose one of {', '.join(STATISTICS)}.")
     word = captions.unit(Site.of(statistics.site))
     title = STATISTICS[measure].replace("Units", f"{word.capitalize()}s").replace("unit", word)
@@ -80,7 +78,7 @@ def _ticks(table: Any) -> dict[str, Any]:
     return {"tickmode": "array", "tickvals": shown, "ticktext": [str(layer) for layer in shown.tolist()]}
 
 
-def _trace(statistics: LayerStatistics, measure: Statistic, mode: Mode) -> go.Bar | go.Scatter:
+def _trace(statistics: LayerStatistics, measure: str, mode: Mode) -> go.Bar | go.Scatter:
     table, colours = statistics.table, palette(mode)
     x, y = table["layer"].to_numpy(np.int32), table[measure].to_numpy(np.float32)
     form = ",d" if measure in ("silent", "constant") else ".1%" if measure == "active" else ".4g"

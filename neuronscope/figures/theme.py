@@ -14,6 +14,8 @@ from typing import Literal
 
 import plotly.graph_objects as go
 
+from neuronscope.errors import InputError
+
 Mode = Literal["light", "dark"]
 Scale = list[tuple[float, str]]
 
@@ -94,8 +96,10 @@ DARK = Palette(
 
 
 def palette(mode: Mode) -> Palette:
-    """The palette of `mode`."""
-    return {"light": LIGHT, "dark": DARK}[mode]
+    """The palette of `mode`; raises `InputError` for a mode there is not."""
+    if mode not in ("light", "dark"):
+        raise InputError(f"No mode {mode!r}: choose light or dark.")
+    return LIGHT if mode == "light" else DARK
 
 
 def template(mode: Mode) -> go.layout.Template:
