@@ -1,0 +1,81 @@
+"""From the address to the scope: what every callback of a view does first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+from dash.exceptions import PreventUpdate
+
+from neuronscope.app.selection import Selection
+
+if TYPE_CHECKING:
+    from neuronscope.scope import Scope, Workspace
+
+
+class Frame:
+    """The ids that the frame and the views share."""
+
+    URL = "url"
+    """The address."""
+    GO = "go"
+    """Changes to the selection that something on the page asks for."""
+    QUESTION = "question"
+    """What has been asked that needs the model."""
+    READY = "ready"
+    """The question that has been prepared: what the views may draw."""
+    THEME = "neuronscope-theme"
+    """`light` or `dark`."""
+    NOTICES = "notices"
+    """Where notices are added."""
+    DOWNLOAD = "download"
+    """What sends a file to the visitor."""
+
+
+class Question(TypedDict):
+    """A key of what has been asked, or of what has been prepared: never the answer itself."""
+
+    key: str
+    """The selection's `question`."""
+    model: str
+    """The model it is asked of."""
+    precision: str
+    """The precision asked for."""
+
+
+def question(selection: Selection, model: str) -> Question:
+    """What `selection` asks, of `model` if it names none."""
+    return {"key": selection.question, "model": selection.model or model, "precision": selection.precision}
+
+
+_SAMPLES = (
+    'Once upon a time there was a little girl named Lily. She said, "The red ball is in the old box."',
+    "The capital of France is Paris, and the capital of Italy is Rome.",
+    "My bank is by the river bank. She can open the can.",
+    "Seven plus five is twelve; 7 + 5 = 12.",
+    "def add(a, b):\n    return a + b",
+)
+
+
+def samples(model: str) -> tuple[str, ...]:
+    """Texts to begin with: the demo model's own, or a few that show something in most models."""
+    return _SAMPLES
+
+
+def text_of(selection: Selection, model: str) -> str:
+    """The text that is looked at: the visitor's, or the first sample."""
+    return samples(model)[0] if selection.text is None else selection.text
+
+
+def asked(
+    workspace: Workspace, view: str, search: str | None, ready: Question | None, tab: str | None = None
+) -> tuple[Scope, Selection]:
+    """The scope and the selection, once what the address asks for has been prepared and `view` (and `tab`) is open.
+
+    Otherwise the callback has nothing to do yet, and updates nothing.
+    """
+    selection = Selection.parse(search)
+    if ready is None or ready["key"] != selection.question:
+        raise PreventUpdate
+    if selection.view != view or tab not in (None, selection.tab):
+        raise PreventUpdate
+    return workspace.scope(ready["model"], precision=ready["precision"]), selection

@@ -1,0 +1,71 @@
+"""The inspector: what the model makes of one token, and the neurons that stand out there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dash import html
+
+from neuronscope.analysis.ranking import TopNeuron, top_neurons
+from neuronscope.app.parts import go, heading, icon, neuron_list, score_list
+from neuronscope.vocabulary import Activations, DirectEffects, Neuron, Site
+
+if TYPE_CHECKING:
+    from neuronscope.scope import Scope
+
+COUNT = 10
+
+
+def inspect(scope: Scope, activations: Activations, text: str, locked: int | None) -> list[Any]:
+    """The token's own heading, what comes next, and three lists: by value, by z-score, by direct effect."""
+    position = len(activations.tokens) - 1 if locked is None else locked
+    effects = _effects(scope, activations, text, position)
+    top = top_neurons(activations, position, effects.values if effects else None, count=COUNT)
+    lists = [
+        _column(activations, "Raw", "activation", top.by_value, "value"),
+        _column(activations, "z", f"within this text, {top.tokens} tokens", top.by_z, "z"),
+    ]
+    if effects:
+        caption = ["on ", html.Bdi(effects.target.display)]
+        lists.append(_column(activations, "Effect", caption, top.by_effect, "effect"))
+    return [_head(activations, position, locked), *_next(effects), html.Div(lists, className="three")]
+
+
+def _effects(scope: Scope, activations: Activations, text: str, position: int) -> DirectEffects | None:
+    """Direct effects are the neurons' own, and are computed within one context."""
+    if activations.site is not Site.NEURONS or position >= scope.card.context:
+        return None
+    return scope.direct_effects(text, position)
+
+
+def _head(activations: Activations, position: int, locked: int | None) -> Any:
+    tokens = activations.tokens
+    run = next(run for run in tokens.characters if position in run)
+    let_go = go(icon("x-lg"), label="Let go of this token", position=None) if locked is not None else None
+    which = "" if locked is not None else "the last token; press another to lock it"
+    if locked is not None and not tokens.kept[position]:
+        which = "left out of maxima"
+    said = f"position {position} · id {int(tokens.ids[position])}" + (f" · {which}" if which else "")
+    title = html.Bdi(tokens.shown(run), className="token-name")
+    return html.Div([html.Div(heading(title, said), className="card-title"), let_go], className="card-head")
+
+
+def _next(effects: DirectEffects | None) -> list[Any]:
+    if effects is None:
+        return []
+    return [html.Div(score_list("Comes next", effects.predictions[:5], percent=True), className="next")]
+
+
+def _column(activations: Activations, title: str, caption: Any, found: tuple[TopNeuron, ...], number: str) -> Any:
+    from neuronscope.figures.captions import unit_name
+
+    opens = activations.site in (Site.NEURONS, Site.GATE, Site.UP)
+    rows = [
+        (
+            unit_name(activations, one.neuron.layer, one.neuron.index),
+            getattr(one, number),
+            Neuron(one.neuron.layer, one.neuron.index) if opens else None,
+        )
+        for one in found
+    ]
+    return neuron_list(title, caption, rows)

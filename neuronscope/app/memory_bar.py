@@ -1,0 +1,98 @@
+"""The memory bar: how much the model on screen, other models and everything else hold, and what is free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dash import Dash, Input, Output, dcc, html
+
+from neuronscope.app.asking import Frame, Question
+
+if TYPE_CHECKING:
+    from neuronscope.scope import Workspace
+
+_EVERY = 4000
+_PLACE = "memory"
+_CLOCK = "memory-clock"
+
+
+@dataclass(frozen=True)
+class Share:
+    """One part of a memory bar."""
+
+    name: str
+    """What holds it."""
+    bytes: int
+    """How much."""
+    kind: str
+    """Its colour class."""
+
+
+def layout() -> Any:
+    """An empty bar, and the clock that fills it."""
+    return html.Div([dcc.Interval(id=_CLOCK, interval=_EVERY), html.Div(id=_PLACE)], className="memory-place")
+
+
+def register(app: Dash, workspace: Workspace) -> None:
+    """Register the callback that measures every few seconds, and when another model is ready."""
+
+    @app.callback(Output(_PLACE, "children"), Input(_CLOCK, "n_intervals"), Input(Frame.READY, "data"))
+    def measure(_n: int | None, ready: Question | None) -> Any:
+        memory = workspace.memory()
+        this = _bytes_of(workspace, ready)
+        shares = ram_shares(this, memory.models, memory.available, memory.total)
+        details = [_details("Memory", shares, memory.total)]
+        for gpu in memory.gpus:
+            parts = (Share("used", gpu.used, "other"), Share("free", gpu.free, "free"))
+            details.append(_details(gpu.name, parts, gpu.total))
+        summary = html.Summary([_bar(shares, memory.total), _words(memory.total - memory.available, memory.total)])
+        return html.Details([summary, html.Div(details, className="menu")], className="popover-menu memory")
+
+
+def ram_shares(this: int, models: int, available: int, total: int) -> tuple[Share, ...]:
+    """How the machine's memory is shared out; the shares add up to all of it."""
+    others = max(models - this, 0)
+    rest = max(total - available - models, 0)
+    free = max(total - this - others - rest, 0)
+    return (
+        Share("this model", this, "this"),
+        Share("other models", others, "models"),
+        Share("everything else", rest, "other"),
+        Share("free", free, "free"),
+    )
+
+
+def readable(size: float) -> str:
+    """A number of bytes as a person says it: `4.3 MB`, `16 GB`."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= factor:
+            return f"{size / factor:.3g} {unit}" if size / factor < 1000 else f"{size / factor:,.0f} {unit}"
+    return f"{size:.0f} B"
+
+
+def _bytes_of(workspace: Workspace, ready: Question | None) -> int:
+    """What the model on screen holds, if it is still warm."""
+    if ready is None:
+        return 0
+    asked = {ready["precision"], "attached"}
+    warm = (s.card.bytes for s in workspace.scopes() if s.key.name == ready["model"] and s.key.precision in asked)
+    return next(warm, 0)
+
+
+def _bar(shares: tuple[Share, ...], total: int) -> Any:
+    parts = [html.Span(className=s.kind, style={"width": f"{100 * s.bytes / max(total, 1):.2f}%"}) for s in shares]
+    said = ", ".join(f"{share.name} {readable(share.bytes)}" for share in shares)
+    return html.Span(parts, className="memory-bar", role="img", **{"aria-label": f"Memory: {said}"})
+
+
+def _words(used: int, total: int) -> Any:
+    return html.Span(f"{readable(used).removesuffix(' GB')} of {readable(total)}", className="memory-words")
+
+
+def _details(title: str, shares: tuple[Share, ...], total: int) -> Any:
+    rows = [
+        html.Div([html.Dt([html.Span(className=f"swatch {s.kind}"), s.name]), html.Dd(readable(s.bytes))])
+        for s in shares
+    ]
+    return html.Div([html.Strong(title), _bar(shares, total), html.Dl(rows)], className="memory-details")

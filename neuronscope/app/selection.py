@@ -1,0 +1,168 @@
+"""What the visitor is looking at, as one value and as the query string of the address.
+
+Every field that is not at its default stands in the address, so that each view can be bookmarked, shared and gone back
+to. Nothing else about a visit is kept anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from neuronscope.errors import InputError
+from neuronscope.vocabulary import ModelCard, Neuron, Site
+
+LONGEST_TEXT = 20_000
+"""Characters: what fits in the address line of every browser and server."""
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "precision": ("auto", "float32", "bfloat16", "float16"),
+    "site": tuple(Site),
+    "long": ("refuse", "window"),
+    "tab": ("neurons", "layers", "statistics"),
+    "rule": ("peak", "variance", "selectivity", "index"),
+    "measure": ("peak", "active"),
+    "statistic": ("mean", "std", "mean_abs", "min", "max", "active", "sparsity", "silent", "constant"),
+    "scale": ("shared", "layer"),
+    "side": ("difference", "a", "b"),
+    "colour": ("peak", "neuron"),
+}
+"""The values that a field of a few choices may have."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the visitor is looking at."""
+
+    view: str = "text"
+    """The view that is open."""
+    model: str | None = None
+    """The model, by catalogue name, hub name or folder; None for the one the server was started with."""
+    precision: str = "auto"
+    """The precision its weights are held in."""
+    text: str | None = None
+    """The visitor's text; None for a sample text."""
+    compare: str | None = None
+    """A second text to compare with, None if there is none."""
+    site: str = "neurons"
+    """Where activations are read."""
+    long: str = "refuse"
+    """What to do with a text beyond the model's context: `refuse` it, or `window` it."""
+    tab: str = "neurons"
+    """What the Text view shows: the neurons of one layer, all layers, or the table of statistics."""
+    layer: int | None = None
+    """The layer, None for the middle one."""
+    position: int | None = None
+    """The locked token's position, None if none is locked."""
+    neuron: int | None = None
+    """A neuron of the layer, None if none was chosen."""
+    rule: str = "peak"
+    """What neurons are ranked by."""
+    count: int = 64
+    """How many neurons the heatmap shows; 0 for all of them, page by page."""
+    page: int = 0
+    """Which page of them."""
+    measure: str = "peak"
+    """What the layer × token overview shows."""
+    statistic: str = "mean"
+    """Which statistic of the layers is drawn."""
+    scale: str = "shared"
+    """Whether the layers share one colour scale."""
+    side: str = "difference"
+    """Of two texts: the difference, the first (`a`) or the second (`b`)."""
+    colour: str = "peak"
+    """What the token strip is coloured by: the layer's `peak`, or the chosen `neuron`."""
+
+    @classmethod
+    def parse(cls, search: str | None) -> Selection:
+        """Read a query string such as `?layer=3&text=Hello`; raises `InputError` naming the part that cannot be read."""
+        known = {field.name: field for field in fields(cls)}
+        found = {}
+        for name, value in parse_qsl((search or "").lstrip("?"), keep_blank_values=True):
+            if name in known:
+                found[name] = _read(name, value)
+        return cls(**found)
+
+    @property
+    def search(self) -> str:
+        """The query string that means this selection: only what is not at its default, always in the same order."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        changed = {n: v for n, v in given.items() if v is not None and v != _DEFAULTS.get(n)}
+        return f"?{urlencode(changed)}" if changed else ""
+
+    @property
+    def question(self) -> str:
+        """A key of all that needs the model to run again: equal keys mean equal activations."""
+        heavy = ("model", "precision", "text", "compare", "site", "long")
+        parts = json.dumps([getattr(self, name) for name in heavy])
+        return hashlib.sha256(parts.encode()).hexdigest()[:24]
+
+    @property
+    def chosen(self) -> Neuron | None:
+        """The chosen neuron, if layer and index are both known."""
+        return None if self.layer is None or self.neuron is None else Neuron(self.layer, self.neuron)
+
+    def go(self, **changes: Any) -> Selection:
+        """The selection after these changes, having let go of what they make meaningless.
+
+        Another model has other layers and neurons, another text other tokens, another order other pages.
+        """
+        before = asdict(self)
+        after = replace(self, **{name: _checked(name, value) for name, value in changes.items()})
+        for name, lets_go in _LETS_GO.items():
+            if getattr(after, name) != before[name]:
+                kept = {n: _DEFAULTS[n] for n in lets_go if n not in changes}
+                after = replace(after, **kept)
+        return after
+
+    def check(self, card: ModelCard) -> Selection:
+        """Return this selection if the model has what it names; raises `NoSuchLayer`, `NoSuchNeuron` or `InputError`."""
+        if self.layer is not None:
+            card.check_layer(self.layer)
+        if self.site not in card.sites:
+            has = ", ".join(card.sites)
+            raise InputError(f"{card.name} has no site {self.site!r}: choose one of {has}.")
+        if self.site == Site.NEURONS and self.neuron is not None:
+            card.check(Neuron(self.layer_of(card), self.neuron))
+        return self
+
+    def layer_of(self, card: ModelCard) -> int:
+        """The layer to show: the chosen one, or the model's middle one."""
+        return card.layers // 2 if self.layer is None else self.layer
+
+
+_DEFAULTS = {field.name: field.default for field in fields(Selection)}
+_NUMBERS = ("layer", "position", "neuron", "count", "page")
+_LETS_GO: Mapping[str, tuple[str, ...]] = {
+    "model": ("layer", "position", "neuron", "page", "site", "colour"),
+    "text": ("position", "page"),
+    "compare": ("page", "side"),
+    "site": ("neuron", "page", "colour"),
+    "layer": ("page",),
+    "rule": ("page",),
+    "count": ("page",),
+}
+
+
+def _read(name: str, value: str) -> Any:
+    if name not in _NUMBERS:
+        return _checked(name, value)
+    if not value.isdecimal():
+        raise InputError(f"The address says {name}={value!r}, which is not a whole number: write one, counted from 0.")
+    return int(value)
+
+
+def _checked(name: str, value: Any) -> Any:
+    """Return the value of a field if it may have it."""
+    if name in CHOICES and value not in CHOICES[name]:
+        raise InputError(f"No {name} called {value!r}: it is one of {', '.join(CHOICES[name])}.")
+    if name in ("text", "compare") and value is not None and len(value) > LONGEST_TEXT:
+        raise InputError(
+            f"The text has {len(value):,} characters and the page takes {LONGEST_TEXT:,}: shorten it, "
+            "or use `neuronscope activations` in a terminal, which takes a file of any length."
+        )
+    return value

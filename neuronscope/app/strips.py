@@ -1,0 +1,63 @@
+"""Token strips: a text coloured by a layer's strongest unit or by one neuron."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from dash import html
+from jaxtyping import Float
+
+from neuronscope.app.parts import card, choices, heading, scale_legend, token_strip
+from neuronscope.app.selection import Selection
+from neuronscope.vocabulary import Activations, Neuron, Site
+
+
+def text_strips(activations: list[Activations], selection: Selection, layer: int) -> Any:
+    """One or two texts on one colour scale, by the layer's peak or, if one was chosen, by a neuron."""
+    first = activations[0]
+    neuron = chosen_neuron(first, selection, layer)
+    by_neuron = neuron is not None and selection.colour == "neuron"
+    values = [a.neuron(neuron) if by_neuron and neuron else peaks(a.layer(layer)) for a in activations]
+    limit = strongest(activations, values)
+    unit = f"activation of {neuron}" if by_neuron else f"the strongest of layer {layer} at each token"
+    tools = [scale_legend(limit, unit)]
+    if neuron is not None:
+        options = {"peak": "Layer's peak", "neuron": str(neuron)}
+        tools.insert(0, choices("colour", "Colour the tokens by", options, selection.colour))
+    strips = [
+        html.Div(
+            [*_letter(i, len(activations)), strip(a, v, limit, selection.position if i == 0 else None)],
+            className="lettered",
+        )
+        for i, (a, v) in enumerate(zip(activations, values, strict=True))
+    ]
+    return card(heading("Tokens"), *strips, tools=tools, name="tokens")
+
+
+def strip(activations: Activations, values: Float[np.ndarray, " tokens"], limit: float, locked: int | None) -> Any:
+    """The strip of one text."""
+    return token_strip(activations.tokens, values, limit=limit, locked=locked)
+
+
+def peaks(layer: Float[np.ndarray, "tokens neurons"]) -> Float[np.ndarray, " tokens"]:
+    """At each token the value of the unit with the largest magnitude, sign kept."""
+    whose = np.abs(layer).argmax(axis=1)
+    return np.asarray(layer[np.arange(len(layer)), whose])
+
+
+def strongest(activations: list[Activations], values: list[Float[np.ndarray, " tokens"]]) -> float:
+    """The largest magnitude at the tokens that count: where the colours end, on either side of zero."""
+    counted = [v[a.tokens.kept] if a.tokens.kept.any() else v for a, v in zip(activations, values, strict=True)]
+    return float(max((np.abs(v).max() for v in counted if v.size), default=0.0))
+
+
+def chosen_neuron(activations: Activations, selection: Selection, layer: int) -> Neuron | None:
+    """The neuron the visitor chose, where the site has neurons."""
+    if selection.neuron is None or activations.site in (Site.RESIDUAL, Site.ATTENTION):
+        return None
+    return Neuron(layer, selection.neuron)
+
+
+def _letter(i: int, of: int) -> list[Any]:
+    return [html.Span("AB"[i], className="letter")] if of > 1 else []

@@ -1,0 +1,249 @@
+"""The Neuron view: what is this neuron?
+
+What it does on the visitor's text, token by token and as a histogram, and which tokens its weights read and write.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from dash import Dash, Input, Output, State, dcc, html
+from dash.exceptions import PreventUpdate
+
+from neuronscope.analysis.statistics import neuron_statistics
+from neuronscope.app import prompt
+from neuronscope.app.asking import Frame, asked, text_of
+from neuronscope.app.parts import (
+    card,
+    csv_id,
+    facts,
+    framed,
+    go,
+    graph,
+    graph_tools,
+    heading,
+    icon,
+    scale_legend,
+    score_list,
+    token_strip,
+)
+from neuronscope.app.selection import Selection
+from neuronscope.app.strips import strongest
+from neuronscope.figures import heatmap_table, histogram
+from neuronscope.vocabulary import Activations, ModelCard, Neuron, NeuronWeights, Site
+
+if TYPE_CHECKING:
+    from neuronscope.scope import Scope, Workspace
+
+NAME = "neuron"
+TITLE = "Neuron"
+ICON = "bullseye"
+QUESTION = "What is this neuron?"
+
+COUNT = 14
+
+
+class Page:
+    """The ids of this view."""
+
+    HEAD = "neuron-head"
+    STRIP = "neuron-strip"
+    HISTOGRAM = "neuron-histogram"
+    HISTOGRAM_HEAD = "neuron-histogram-head"
+    WEIGHTS = "neuron-weights"
+
+
+def layout(selection: Selection, model: str) -> Any:
+    """The view, with its prompt filled in and everything else waiting for the text to be read."""
+    plot = graph(Page.HISTOGRAM, 260, "How this neuron's activations are distributed over the text")
+    tools = graph_tools(Page.HISTOGRAM, "neuron-on-this-text")
+    middle = [html.Div(id=Page.STRIP), card(Page.HISTOGRAM_HEAD, plot, tools=tools)]
+    columns = [
+        html.Div(prompt.panel(selection, model), className="side"),
+        html.Div(middle, className="middle"),
+        html.Aside(id=Page.WEIGHTS, className="inspector"),
+    ]
+    return html.Div([html.Div(id=Page.HEAD), html.Div(columns, className="text-view")], className="neuron-view")
+
+
+def register(app: Dash, workspace: Workspace) -> None:
+    """Register the view's callbacks."""
+
+    @app.callback(Output(Page.HEAD, "children"), *_INPUTS[:2])
+    def head(ready: Any, search: str) -> Any:
+        scope, selection = asked(workspace, NAME, search, ready)
+        activations = _read(scope, selection, ready["model"])
+        return _head(scope.card, activations, chosen(activations, selection, scope.card))
+
+    @app.callback(Output(Page.STRIP, "children"), *_INPUTS[:2])
+    def strip(ready: Any, search: str) -> Any:
+        scope, selection = asked(workspace, NAME, search, ready)
+        activations = _read(scope, selection, ready["model"])
+        return _strip(activations, chosen(activations, selection, scope.card), selection.position)
+
+    @app.callback(
+        Output(Page.HISTOGRAM, "figure"),
+        Output(Page.HISTOGRAM, "style"),
+        Output(Page.HISTOGRAM_HEAD, "children"),
+        *_INPUTS,
+    )
+    def distribution(ready: Any, search: str, mode: str | None) -> tuple[Any, ...]:
+        scope, selection = asked(workspace, NAME, search, ready)
+        activations = _read(scope, selection, ready["model"])
+        neuron = chosen(activations, selection, scope.card)
+        return framed(_histogram(activations, neuron, selection.position, mode or "light"))
+
+    @app.callback(Output(Page.WEIGHTS, "children"), *_INPUTS[:2])
+    def weights(ready: Any, search: str) -> Any:
+        scope, selection = asked(workspace, NAME, search, ready)
+        neuron = chosen(_read(scope, selection, ready["model"]), selection, scope.card)
+        return _weights(scope.weights(neuron, COUNT))
+
+    @app.callback(
+        Output(Frame.DOWNLOAD, "data", allow_duplicate=True),
+        Input(csv_id(Page.HISTOGRAM), "n_clicks"),
+        State(Frame.URL, "search"),
+        State(Frame.READY, "data"),
+        prevent_initial_call=True,
+    )
+    def keep(clicks: int | None, search: str, ready: Any) -> Any:
+        scope, selection = asked(workspace, NAME, search, ready)
+        if not clicks:
+            raise PreventUpdate
+        activations = _read(scope, selection, ready["model"])
+        neuron = chosen(activations, selection, scope.card)
+        frame = heatmap_table(activations, neuron.layer, [neuron.index])
+        return dcc.send_data_frame(frame.to_csv, f"{neuron}.csv", index=False)
+
+
+_INPUTS = (Input(Frame.READY, "data"), Input(Frame.URL, "search"), Input(Frame.THEME, "data"))
+
+
+def chosen(activations: Activations, selection: Selection, model: ModelCard) -> Neuron:
+    """The neuron to show: the chosen one, or the layer's strongest on this text."""
+    layer = selection.layer_of(model)
+    if selection.neuron is not None:
+        return model.check(Neuron(layer, selection.neuron))
+    values = activations.layer(layer)
+    counted = values[activations.tokens.kept] if activations.tokens.kept.any() else values
+    return Neuron(layer, int(np.abs(counted).max(0).argmax()))
+
+
+def _read(scope: Scope, selection: Selection, model: str) -> Activations:
+    return scope.activations(text_of(selection, model), site=Site.NEURONS, long=selection.long)
+
+
+def _head(model: ModelCard, activations: Activations, neuron: Neuron) -> Any:
+    found = neuron_statistics(activations.neuron(neuron), activations.tokens.kept)
+    tokens = activations.tokens
+    peak = next(run for run in tokens.characters if found.peak in run)
+    names = [html.Span(model.name, className="of"), html.Span(str(neuron), className="neuron-name")]
+    on_text = facts(
+        [
+            ("largest", _number(found.max)),
+            ("smallest", _number(found.min)),
+            ("mean", _number(found.mean)),
+            ("sd", _number(found.std)),
+            ("above 0", f"{found.active:.0%} of {found.tokens}"),
+            ("strongest on", html.Bdi(tokens.shown(peak), className="token-name")),
+        ],
+        "facts inline",
+    )
+    return html.Section(
+        [
+            html.Div([html.H2(names), _walk(model, neuron)], className="who"),
+            html.P("on this text", className="caption"),
+            on_text,
+        ],
+        className="panel neuron-head",
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}".replace("-", "−")
+
+
+def _walk(model: ModelCard, neuron: Neuron) -> Any:
+    """To the neighbours, and to anywhere."""
+    layer, index = neuron.layer, neuron.index
+    anywhere = np.random.default_rng()
+    there = {"layer": int(anywhere.integers(model.layers)), "neuron": int(anywhere.integers(model.neurons))}
+    return html.Div(
+        [
+            go(
+                icon("chevron-left"),
+                label="Previous neuron",
+                key="ArrowLeft",
+                layer=layer,
+                neuron=(index - 1) % model.neurons,
+            ),
+            go(
+                icon("chevron-right"),
+                label="Next neuron",
+                key="ArrowRight",
+                layer=layer,
+                neuron=(index + 1) % model.neurons,
+            ),
+            go(icon("chevron-down"), label="Layer below", key="ArrowDown", layer=max(layer - 1, 0), neuron=index),
+            go(
+                icon("chevron-up"),
+                label="Layer above",
+                key="ArrowUp",
+                layer=min(layer + 1, model.layers - 1),
+                neuron=index,
+            ),
+            go([icon("shuffle"), "Random"], label="Random neuron", key="r", **there),
+        ],
+        className="walk",
+    )
+
+
+def _strip(activations: Activations, neuron: Neuron, locked: int | None) -> Any:
+    values = activations.neuron(neuron)
+    limit = strongest([activations], [values])
+    shown = token_strip(activations.tokens, values, limit=limit, locked=locked, marks=Page.HISTOGRAM)
+    return card(heading(f"{neuron} on your text"), shown, tools=scale_legend(limit, "activation"), name="tokens")
+
+
+def _histogram(activations: Activations, neuron: Neuron, locked: int | None, mode: Any) -> Any:
+    values, kept = activations.neuron(neuron), activations.tokens.kept
+    marker = float(values[locked]) if locked is not None else float(values[np.abs(np.where(kept, values, 0)).argmax()])
+    counted = values[kept] if kept.any() else values
+    return histogram(counted, bins=40, marker=marker, name=str(neuron), source=activations.source, mode=mode)
+
+
+def _weights(found: NeuronWeights) -> Any:
+    gate = []
+    if found.gate_reads_most:
+        gate = [_pair("Gate reads", found.gate_reads_most, found.gate_reads_least, "excite the gate", "inhibit it")]
+    through = " through up" if gate else ""
+    numbers = facts(
+        [
+            ("|w in|", _number(found.norm_in)),
+            *([("|w gate|", _number(found.norm_gate))] if found.norm_gate is not None else []),
+            ("|w out|", _number(found.norm_out)),
+            ("bias", _number(found.bias)),
+            ("kurtosis of writing", _number(found.write_kurtosis)),
+            ("skewness", _number(found.write_skewness)),
+        ],
+        "facts inline",
+    )
+    return html.Section(
+        [
+            html.Div(
+                html.Div(heading("Weights", "The direct path only, not behaviour."), className="card-title"),
+                className="card-head",
+            ),
+            *gate,
+            _pair(f"Reads{through}", found.reads_most, found.reads_least, "excite it", "inhibit it"),
+            _pair("Writes", found.promotes, found.suppresses, "promoted", "suppressed"),
+            numbers,
+        ],
+        className="panel weights",
+    )
+
+
+def _pair(title: str, most: Any, least: Any, high: str, low: str) -> Any:
+    lists = html.Div([score_list(high, most), score_list(low, least)], className="pair")
+    return html.Div([html.H3(title), lists], className="weights-part")
