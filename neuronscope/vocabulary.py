@@ -11,6 +11,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from pathlib import PurePath
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -202,13 +203,21 @@ class ModelCard:
     """`LayerNorm` or `RMSNorm`."""
     tied: bool
     """Whether embedding and unembedding share their weights."""
+    causal: bool = True
+    """Whether it predicts the next token; an encoder does not."""
     sites: tuple[Site, ...] = field(default=())
     """The sites that can be captured."""
 
     @property
+    def label(self) -> str:
+        """The name in short: the last part of a folder's path, other names as they are."""
+        is_path = self.name.startswith(("/", ".", "~")) or "\\" in self.name
+        return PurePath(self.name).name if is_path else self.name
+
+    @property
     def source(self) -> Source:
         """What stands beside every number read from this model."""
-        return Source(self.name, self.revision, self.precision)
+        return Source(self.label, self.revision, self.precision)
 
     def check(self, neuron: Neuron) -> Neuron:
         """Return `neuron` if the model has it; raises `NoSuchLayer` or `NoSuchNeuron`."""
@@ -258,9 +267,9 @@ class NeuronWeights:
     gate_reads_least: tuple[TokenScore, ...]
     """The same through the gate; empty in an ungated MLP."""
     promotes: tuple[TokenScore, ...]
-    """Tokens whose logit rises most for each unit of positive activation."""
+    """Tokens whose logit rises most for each unit of positive activation; empty where no next token is predicted."""
     suppresses: tuple[TokenScore, ...]
-    """Tokens whose logit falls most for each unit of positive activation."""
+    """Tokens whose logit falls most for each unit of positive activation; empty where no next token is predicted."""
     norm_in: float
     """Length of the input weights (up projection)."""
     norm_gate: float | None
@@ -269,9 +278,9 @@ class NeuronWeights:
     """Length of the output weights."""
     bias: float
     """Bias of the up projection with the norm's bias folded in; 0 where there is none."""
-    write_kurtosis: float
+    write_kurtosis: float | None
     """Excess kurtosis of the writing scores over the vocabulary; above 10 marks a prediction neuron (Gurnee 2024)."""
-    write_skewness: float
+    write_skewness: float | None
     """Skewness of the writing scores; negative where it mostly suppresses."""
 
 
@@ -286,7 +295,7 @@ class DirectEffects:
     predictions: tuple[TokenScore, ...]
     """The most probable next tokens, with their probabilities."""
     logit: float
-    """The target's logit, with nothing left out."""
+    """The target's logit, with nothing left out, before any soft cap."""
     values: Float[np.ndarray, "layers neurons"]
     """`a · (gain * u_target, centred) · w_out / sigma`, with the final norm's actual scale sigma at that token."""
 

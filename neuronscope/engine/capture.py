@@ -9,6 +9,8 @@ keeps its own positions, so that its activations are the same alone or in any ba
 from __future__ import annotations
 
 import contextlib
+import inspect
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -51,7 +53,8 @@ def capture(
         layers: Which layers, all by default; they come back in ascending order.
         long: What to do with a text longer than the context: `refuse` it, or `window` it (half-overlapping windows;
             each token is read where at least half a context stands before it, or the text begins).
-        padding: On which side short texts of a batch are filled up; the result is the same.
+        padding: On which side short texts of a batch are filled up; the result is the same. Encoders, whose positions
+            count from the left edge, are always filled up on the right.
         batch_tokens: The most tokens to run together.
 
     Returns:
@@ -91,14 +94,16 @@ def forward(
     Left padding without positions of its own would shift every token of a short text and change its activations.
     """
     device = model.device
-    positions = (mask.long().cumsum(1) - 1).clamp(min=0)
+    accepted = inspect.signature(model.base.forward).parameters
+    options: dict[str, Any] = {"use_cache": False} if "use_cache" in accepted else {}
+    if model.card.causal and "position_ids" in accepted:
+        options["position_ids"] = (mask.long().cumsum(1) - 1).clamp(min=0).to(device)
     with torch.inference_mode():
         return model.base(
             input_ids=ids.to(device),
-            # A full mask is left out: attention is then causal without a mask to build and add.
+            # A full mask is left out: attention then needs no mask to build and add.
             attention_mask=None if mask.all() else mask.long().to(device),
-            position_ids=positions.to(device),
-            use_cache=False,
+            **options,
         )
 
 
@@ -181,11 +186,11 @@ def _pieces(model: LoadedModel, index: int, text: Tokens, long: Long) -> Iterato
     if len(text) <= context:
         yield _Piece(index, text.ids, 0, 0)
         return
+    too_long = f"This text has {len(text):,} tokens and {model.card.label} reads {context:,} at a time."
+    if not model.card.causal:
+        raise TextTooLong(f"{too_long} It reads in both directions, so the text cannot be windowed: shorten it.")
     if long != "window":
-        raise TextTooLong(
-            f"This text has {len(text):,} tokens and {model.card.name} reads {context:,} at a time. "
-            "Shorten it, or ask for long texts to be read in windows."
-        )
+        raise TextTooLong(f"{too_long} Shorten it, or ask for long texts to be read in windows.")
     yield from _windows(index, text, context)
 
 
@@ -223,7 +228,8 @@ def _run_batch(
     length = max(map(len, batch))
     ids = torch.zeros(len(batch), length, dtype=torch.long)
     mask = torch.zeros(len(batch), length, dtype=torch.bool)
-    firsts = [length - len(piece) if padding == "left" else 0 for piece in batch]
+    left = padding == "left" and model.card.causal
+    firsts = [length - len(piece) if left else 0 for piece in batch]
     for row, (piece, first) in enumerate(zip(batch, firsts, strict=True)):
         ids[row, first : first + len(piece)] = torch.from_numpy(piece.ids)
         mask[row, first : first + len(piece)] = True
@@ -231,7 +237,7 @@ def _run_batch(
     def keep(site: Site, place: int) -> See:
         def copy(values: Tensor) -> None:
             # Some families flatten batch and tokens before the MLP.
-            values = values.view(len(batch), length, -1)
+            values = values.reshape(len(batch), length, -1)
             for row, (piece, first, room) in enumerate(zip(batch, firsts, rooms, strict=True)):
                 kept = values[row, first + piece.skip : first + len(piece)]
                 room[site][place, piece.start : piece.start + len(kept)].copy_(kept)
@@ -249,9 +255,14 @@ def _hooks(
     keep: Callable[[Site, int], See],
 ) -> Iterator[tuple[nn.Module, See, bool]]:
     """A checkpoint at every block, a copy at every site of the layers asked for, and a stop after the last copy."""
-    for layer in range(max(layers) + 1):
-        yield model.blocks[layer], lambda *_values: checkpoint(), True
+    for block in dict.fromkeys(model.blocks[: max(layers) + 1]):
+        yield block, lambda *_values: checkpoint(), True
     missing = set(sites)
+
+    def only(layer: int, see: See) -> See:
+        """Of a shared block's calls, one for each layer, let through the one of `layer`."""
+        calls = itertools.count()
+        return lambda *values: see(*values) if next(calls) == layer else None
 
     def last(site: Site, copy: See) -> See:
         def copy_and_stop(values: Tensor) -> None:
@@ -265,22 +276,25 @@ def _hooks(
     for place, layer in enumerate(layers):
         for site in sites:
             copy = keep(site, place)
-            module, enters = _where(model, site, layer)
-            yield module, last(site, copy) if layer == layers[-1] else copy, enters
+            module, see, enters = _where(model, site, layer, last(site, copy) if layer == layers[-1] else copy)
+            yield module, only(layer, see) if model.family.shared_block else see, enters
 
 
-def _where(model: LoadedModel, site: Site, layer: int) -> tuple[nn.Module, bool]:
-    """The module of a site, and whether its value enters or leaves it."""
+def _where(model: LoadedModel, site: Site, layer: int, see: See) -> tuple[nn.Module, See, bool]:
+    """The module of a site, what to call with its value, and whether that enters or leaves it."""
     family = model.family
     if site is Site.NEURONS:
-        return model.in_block(layer, family.down), True
+        return model.in_block(layer, family.down), see, True
     if site is Site.ATTENTION:
-        return model.in_block(layer, family.attention_out), True
+        return model.in_block(layer, family.attention_out), see, True
     if site is Site.RESIDUAL:
-        return model.blocks[layer], False
+        return model.blocks[layer], see, False
     path = family.up if site is Site.UP else family.gate
     assert path is not None, "the gate site was checked against the model card"
-    return model.in_block(layer, path), False
+    if family.fused:
+        half = 0 if site is Site.GATE else 1
+        return model.in_block(layer, path), lambda both: see(both.chunk(2, dim=-1)[half]), False
+    return model.in_block(layer, path), see, False
 
 
 def _tensor(output: Any) -> Tensor:

@@ -4,11 +4,13 @@ Everything here is the direct path: from a token's embedding straight to the neu
 logits. What lies between is left out, so these are hints about a neuron, not its behaviour.
 
 Norms are folded: a projection that reads `norm(x) = gain * (x - mean) / sigma + shift` reads `x` with weights
-`gain * w`, centred over the width for LayerNorm (which takes the mean out of `x`) and as they are for RMSNorm.
+`gain * w`, centred over the width for LayerNorm (which takes the mean out of `x`) and as they are for RMSNorm. A norm
+behind the MLP scales what a neuron writes by its gain, and for one prediction by its actual sigma.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from scipy import stats
 from torch import Tensor
 
 from neuronscope.engine.capture import capture, evaluating, forward, hooked
-from neuronscope.errors import InputError
+from neuronscope.errors import InputError, UnsupportedModel
 from neuronscope.models.loading import LoadedModel
 from neuronscope.models.precision import bias, matrix
 from neuronscope.vocabulary import DirectEffects, Neuron, NeuronWeights, Site, Tokens, TokenScore
@@ -29,31 +31,30 @@ def weights(model: LoadedModel, neuron: Neuron, *, count: int = 20) -> NeuronWei
 
     Raises:
         NoSuchLayer, NoSuchNeuron: if the model does not have it.
-        UnsupportedModel: if the model has no unembedding.
+        UnsupportedModel: if the model predicts the next token but came without its unembedding.
     """
     model.card.check(neuron)
-    embedding = model.part(model.base, model.family.embedding).weight.detach().float()
-    reading = _read_direction(model, neuron, model.family.up)
-    gate = _read_direction(model, neuron, model.family.gate) if model.family.gate else None
+    embedding = _embedding(model)
+    up, gate = _read_directions(model, neuron)
     written = matrix(model.in_block(neuron.layer, model.family.down))[neuron.index]
-    writing = _Scores(model, unembedding(model), written)
-    read = _Scores(model, embedding, reading)
+    read = _Scores(model, embedding, up)
     gated = _Scores(model, embedding, gate) if gate is not None else None
-    over_vocabulary = writing.raw.double().cpu().numpy()
+    writing = _Scores(model, unembedding(model), _joining(model, neuron.layer, written)) if model.card.causal else None
+    over_vocabulary = writing.raw.double().cpu().numpy() if writing else None
     return NeuronWeights(
         neuron=neuron,
         reads_most=read.top(count),
         reads_least=read.bottom(count),
         gate_reads_most=gated.top(count) if gated else (),
         gate_reads_least=gated.bottom(count) if gated else (),
-        promotes=writing.top(count),
-        suppresses=writing.bottom(count),
-        norm_in=reading.norm().item(),
+        promotes=writing.top(count) if writing else (),
+        suppresses=writing.bottom(count) if writing else (),
+        norm_in=up.norm().item(),
         norm_gate=gate.norm().item() if gate is not None else None,
         norm_out=written.norm().item(),
         bias=_read_bias(model, neuron),
-        write_kurtosis=float(stats.kurtosis(over_vocabulary)),
-        write_skewness=float(stats.skew(over_vocabulary)),
+        write_kurtosis=None if over_vocabulary is None else float(stats.kurtosis(over_vocabulary)),
+        write_skewness=None if over_vocabulary is None else float(stats.skew(over_vocabulary)),
     )
 
 
@@ -61,10 +62,9 @@ def unembedding(model: LoadedModel) -> Float[Tensor, "vocabulary width"]:
     """The unembedding with the final norm folded in: a direction of the residual stream for each token's logit.
 
     Divided by the final norm's sigma at a token, its product with the residual stream is that token's logit there, up
-    to the norm's own bias.
+    to the norm's own shift and the head's bias, and before any soft cap.
     """
-    norm = model.part(model.base, model.family.final_norm)
-    return _folded(model, matrix(model.unembedding).T, norm)
+    return _folded(model, matrix(model.unembedding).T, _final_norm(model)) * _logit_scale(model)
 
 
 def direct_effects(model: LoadedModel, tokens: Tokens, position: int, target: int | None = None) -> DirectEffects:
@@ -78,28 +78,26 @@ def direct_effects(model: LoadedModel, tokens: Tokens, position: int, target: in
         NoSuchToken: if the text has no such position.
         InputError: if the vocabulary has no such target.
         TextTooLong: for a text beyond the context.
+        UnsupportedModel: if the model predicts no next token.
     """
     tokens.check(position)
+    if not model.card.causal:
+        raise UnsupportedModel(f"{model.card.label} reads text in both directions and predicts no next token.")
     if target is not None and not 0 <= target < model.card.vocabulary:
-        raise InputError(f"No token id {target}: {model.card.name} has ids 0 to {model.card.vocabulary - 1}.")
+        raise InputError(f"No token id {target}: {model.card.label} has ids 0 to {model.card.vocabulary - 1}.")
     until = _upto(tokens, position)
     neurons = capture(model, [until])[0][Site.NEURONS].values[:, -1]
-    residual, logits = _outcome(model, until)
-    probabilities = logits.double().softmax(0)
+    outcome = _outcome(model, until)
+    probabilities = _capped(model, outcome.logits).double().softmax(0)
     best = probabilities.topk(min(10, len(probabilities))).indices.tolist()
     chosen = best[0] if target is None else target
-    direction = unembedding(model)[chosen] / _sigma(model, residual)
-    values = np.stack(
-        [
-            neurons[layer] * (matrix(model.in_block(layer, model.family.down)) @ direction).cpu().numpy()
-            for layer in range(model.card.layers)
-        ]
-    )
+    direction = unembedding(model)[chosen] / outcome.sigma
+    values = np.stack([neurons[i] * _toward(model, i, direction, outcome) for i in range(model.card.layers)])
     return DirectEffects(
         position=position,
         target=TokenScore(chosen, model.display(chosen), probabilities[chosen].item()),
         predictions=tuple(TokenScore(i, model.display(i), probabilities[i].item()) for i in best),
-        logit=logits[chosen].item(),
+        logit=outcome.logits[chosen].item(),
         values=values,
     )
 
@@ -125,29 +123,74 @@ class _Scores:
         )
 
 
-def _read_direction(model: LoadedModel, neuron: Neuron, path: str) -> Float[Tensor, " width"]:
-    projection = matrix(model.in_block(neuron.layer, path))[:, neuron.index]
-    return _folded(model, projection, model.in_block(neuron.layer, model.family.mlp_norm))
+def _embedding(model: LoadedModel) -> Float[Tensor, "vocabulary width"]:
+    rows = model.part(model.base, model.family.embedding).weight.detach().float()
+    if model.family.embedding_projection and rows.shape[1] != model.card.width:
+        rows = rows @ matrix(model.part(model.base, model.family.embedding_projection))
+    return rows
+
+
+def _read_directions(model: LoadedModel, neuron: Neuron) -> tuple[Tensor, Tensor | None]:
+    """The directions of the residual stream that the up projection and the gate read for one neuron."""
+    family, count = model.family, model.card.neurons
+    up = matrix(model.in_block(neuron.layer, family.up))
+    gate = matrix(model.in_block(neuron.layer, family.gate)) if family.gate else None
+    if family.fused:
+        gate, up = up[:, :count], up[:, count:]
+    norm = model.mlp_norm(neuron.layer)
+    folded_gate = None if gate is None else _folded(model, gate[:, neuron.index], norm)
+    return _folded(model, up[:, neuron.index], norm), folded_gate
 
 
 def _read_bias(model: LoadedModel, neuron: Neuron) -> float:
     up = model.in_block(neuron.layer, model.family.up)
-    shift = getattr(model.in_block(neuron.layer, model.family.mlp_norm), "bias", None)
-    own = bias(up)[neuron.index].item()
-    return own if shift is None else own + (shift.detach().float() @ matrix(up)[:, neuron.index]).item()
+    column = neuron.index + (model.card.neurons if model.family.fused else 0)
+    shift = getattr(model.mlp_norm(neuron.layer), "bias", None)
+    own = bias(up)[column].item()
+    return own if shift is None else own + (shift.detach().float() @ matrix(up)[:, column]).item()
 
 
-def _folded(model: LoadedModel, rows: Float[Tensor, "... width"], norm: Any) -> Float[Tensor, "... width"]:
-    rows = rows * norm.weight.detach().float()
+def _joining(model: LoadedModel, layer: int, written: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
+    """What of an MLP output reaches the residual stream, up to the scale of a norm on the way."""
+    if model.family.mlp_out_norm:
+        written = _folded(model, written, model.in_block(layer, model.family.mlp_out_norm))
+    return written * getattr(model.network.config, "residual_multiplier", 1.0)
+
+
+def _toward(
+    model: LoadedModel, layer: int, direction: Float[Tensor, " width"], outcome: _Outcome
+) -> Float[np.ndarray, " neurons"]:
+    """How far one unit of each neuron of a layer moves the residual stream along `direction`."""
+    reached = _joining(model, layer, direction)
+    if model.family.mlp_out_norm:
+        reached = reached / outcome.out_sigmas[layer]
+    return (matrix(model.in_block(layer, model.family.down)) @ reached).cpu().numpy()
+
+
+def _final_norm(model: LoadedModel) -> Any | None:
+    return model.part(model.base, model.family.final_norm) if model.family.final_norm else None
+
+
+def _gain(model: LoadedModel, norm: Any) -> Tensor | float:
+    weight = getattr(norm, "weight", None)
+    return 1.0 if weight is None else weight.detach().float() + model.family.gain_offset
+
+
+def _folded(model: LoadedModel, rows: Float[Tensor, "... width"], norm: Any | None) -> Float[Tensor, "... width"]:
+    if norm is None:
+        return rows
+    rows = rows * _gain(model, norm)
     return rows - rows.mean(-1, keepdim=True) if model.family.norm == "LayerNorm" else rows
 
 
-def _sigma(model: LoadedModel, residual: Float[Tensor, " width"]) -> Float[Tensor, ""]:
-    """The number that the final norm divides this residual by."""
-    norm = model.part(model.base, model.family.final_norm)
-    epsilon = getattr(norm, "eps", None) or norm.variance_epsilon
-    centred = residual - residual.mean() if model.family.norm == "LayerNorm" else residual
-    return (centred.square().mean() + epsilon).sqrt()
+def _logit_scale(model: LoadedModel) -> float:
+    config = model.network.config
+    return float(getattr(config, "logit_scale", None) or 1.0) / float(getattr(config, "logits_scaling", None) or 1.0)
+
+
+def _capped(model: LoadedModel, logits: Float[Tensor, " vocabulary"]) -> Float[Tensor, " vocabulary"]:
+    cap = getattr(model.network.config, "final_logit_softcapping", None)
+    return torch.tanh(logits / cap) * cap if cap else logits
 
 
 def _upto(tokens: Tokens, position: int) -> Tokens:
@@ -156,13 +199,46 @@ def _upto(tokens: Tokens, position: int) -> Tokens:
     return Tokens(tokens.text, tokens.ids[:stop], tokens.offsets[:stop], tokens.display[:stop], tokens.special[:stop])
 
 
-def _outcome(model: LoadedModel, tokens: Tokens) -> tuple[Float[Tensor, " width"], Float[Tensor, " vocabulary"]]:
-    """The residual stream that enters the final norm at the last token, and the logits there."""
-    seen: list[Tensor] = []
-    norm = model.part(model.base, model.family.final_norm)
+@dataclass(frozen=True, eq=False)
+class _Outcome:
+    """What comes out of the network at a text's last token."""
+
+    logits: Float[Tensor, " vocabulary"]
+    """Before any soft cap."""
+    sigma: Float[Tensor, ""]
+    """What the final norm divides by there."""
+    out_sigmas: list[Float[Tensor, ""]]
+    """What the norms behind the MLPs divide by there, where there are such norms."""
+
+
+def _outcome(model: LoadedModel, tokens: Tokens) -> _Outcome:
+    final = _final_norm(model)
+    behind = (
+        [model.in_block(i, model.family.mlp_out_norm) for i in range(model.card.layers)]
+        if (model.family.mlp_out_norm)
+        else []
+    )
+    norms = [norm for norm in (final, *behind) if norm is not None]
+    entered: dict[Any, Tensor] = {}
+    left: dict[Any, Tensor] = {}
+    hooks = [
+        (norm, lambda x, norm=norm, seen=seen: seen.__setitem__(norm, x[0, -1].float().clone()), enters)
+        for norm in norms
+        for seen, enters in ((entered, True), (left, False))
+    ]
     ids = torch.from_numpy(tokens.ids)[None]
-    with evaluating(model.network), hooked([(norm, lambda entering: seen.append(entering[0, -1].clone()), True)]):
+    with evaluating(model.network), hooked(hooks):
         output = forward(model, ids, torch.ones_like(ids, dtype=torch.bool))
         with torch.inference_mode():
-            logits = model.unembedding(output.last_hidden_state[0, -1])
-    return seen[0].float(), logits.float()
+            logits = model.unembedding(output.last_hidden_state[0, -1]).float() * _logit_scale(model)
+    sigmas = [_sigma(model, norm, entered[norm], left[norm]) for norm in norms]
+    return _Outcome(logits, sigmas[0] if final is not None else torch.tensor(1.0), sigmas[1:])
+
+
+def _sigma(model: LoadedModel, norm: Any, entered: Tensor, left: Tensor) -> Float[Tensor, ""]:
+    """What a norm divided by, found from what entered and left it, so that every kind of norm says it itself."""
+    centred = entered - entered.mean() if model.family.norm == "LayerNorm" else entered
+    scaled = centred * _gain(model, norm)
+    shift = getattr(norm, "bias", None)
+    moved = left if shift is None else left - shift.detach().float()
+    return scaled.square().sum() / (scaled * moved).sum()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
 import operator
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,18 +17,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from neuronscope.errors import InputError, ModelNotFound, UnsupportedModel
 from neuronscope.models import tokenization
 from neuronscope.models.catalogue import DEMO_PREFIX, demo_folder
 from neuronscope.models.families import Family, family_of
-from neuronscope.models.precision import Precision, bias, choose, inputs, matrix
+from neuronscope.models.precision import Precision, choose, inputs
 from neuronscope.vocabulary import ModelCard, Site, Tokens
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,13 +47,14 @@ class LoadedModel:
 
     @property
     def base(self) -> PreTrainedModel:
-        """The network without its unembedding."""
-        return self.network.base_model
+        """The network without its unembedding; of an encoder-decoder, the encoder."""
+        return _base(self.network, self.family)
 
     @cached_property
     def blocks(self) -> list[nn.Module]:
-        """The blocks, first to last."""
-        return list(self.part(self.base, self.family.blocks))
+        """The blocks, first to last; the same one again and again where it is shared."""
+        held = list(self.part(self.base, self.family.blocks))
+        return held * self.card.layers if self.family.shared_block else held
 
     @property
     def device(self) -> torch.device:
@@ -81,6 +80,14 @@ class LoadedModel:
     def in_block(self, layer: int, path: str) -> Any:
         """The module at `path` in one block."""
         return self.part(self.blocks[layer], path)
+
+    def mlp_norm(self, layer: int) -> Any | None:
+        """The norm whose output the MLP of one block reads, None where it reads the residual stream itself."""
+        found = (getattr(self.blocks[layer], name, None) for name in self.family.mlp_norm[:-1])
+        first = next((norm for norm in found if norm is not None), None)
+        if first is None and self.family.mlp_norm:
+            return self.in_block(layer, self.family.mlp_norm[-1])
+        return first
 
     def tokens(self, text: str) -> Tokens:
         """Cut `text` into this model's tokens; raises `EmptyText`."""
@@ -126,11 +133,11 @@ def load(
     where = _device(device)
     try:
         config = transformers.AutoConfig.from_pretrained(place, **options)
-        family = family_of(config.model_type, name)
+        family = family_of(config, name)
         chosen = choose(precision, config, where)
         tokenizer = transformers.AutoTokenizer.from_pretrained(place, **options)
         with _quiet():
-            network = transformers.AutoModelForCausalLM.from_pretrained(
+            network = getattr(transformers, _auto_class(family, config)).from_pretrained(
                 place, dtype=chosen.dtype, use_safetensors=True, **options
             )
     except (OSError, ValueError) as error:
@@ -147,7 +154,7 @@ def attach(network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: s
         UnsupportedModel: if its architecture or tokenizer is not one we read.
     """
     called = name or getattr(network.config, "name_or_path", "") or type(network).__name__
-    family = family_of(network.config.model_type, called)
+    family = family_of(network.config, called)
     card = _card(called, network, family, commit=None)
     return _checked(LoadedModel(network, tokenizer, family, card, own=False))
 
@@ -162,6 +169,20 @@ def _place(name: str) -> tuple[str, bool]:
         found = "there is no such folder" if not folder.is_dir() else "that folder has no config.json"
         raise ModelNotFound(f"No model in {name}: {found}. Give the folder that save_pretrained wrote.")
     return str(folder) if looks_like_folder else name, looks_like_folder
+
+
+def _auto_class(family: Family, config: PretrainedConfig) -> str:
+    """The class of transformers that loads this checkpoint with the head it really has: others would be made up."""
+    if family.head == "causal":
+        return "AutoModelForCausalLM"
+    if family.head == "encoder":
+        return "AutoModelForTextEncoding"
+    has_head = any(name.endswith(("ForMaskedLM", "ForPreTraining")) for name in config.architectures or ())
+    return "AutoModelForMaskedLM" if has_head else "AutoModel"
+
+
+def _base(network: PreTrainedModel, family: Family) -> PreTrainedModel:
+    return network.get_encoder() if family.head == "encoder" else network.base_model
 
 
 def _device(name: str) -> torch.device:
@@ -204,7 +225,8 @@ def _cannot_load(name: str, *, local: bool, offline: bool, error: Exception) -> 
 
 def _card(name: str, network: PreTrainedModel, family: Family, commit: str | None) -> ModelCard:
     config = network.config
-    block = LoadedModel.part(network.base_model, family.blocks)[0]
+    blocks = LoadedModel.part(_base(network, family), family.blocks)
+    block = blocks[0]
     parameters = list(network.parameters())
     gated = family.gate is not None
     activation = LoadedModel.part(block, family.activation)
@@ -213,24 +235,35 @@ def _card(name: str, network: PreTrainedModel, family: Family, commit: str | Non
         family=family.name,
         architecture=type(network).__name__,
         revision=commit or fingerprint(network),
-        layers=len(LoadedModel.part(network.base_model, family.blocks)),
+        layers=config.num_hidden_layers if family.shared_block else len(blocks),
         neurons=inputs(LoadedModel.part(block, family.down)),
         width=config.hidden_size,
         heads=config.num_attention_heads,
-        context=config.max_position_embeddings,
+        context=_context(config, family),
         vocabulary=config.vocab_size,
         parameters=sum(p.numel() for p in parameters),
         bytes=sum(p.numel() * p.element_size() for p in parameters),
         precision=Precision.of(network.dtype),
         device=str(network.device),
         gated=gated,
-        activation=getattr(config, "hidden_act", None)
-        or getattr(config, "activation_function", None)
-        or type(activation).__name__,
+        activation=_activation_name(config, activation),
         norm=family.norm,
         tied=bool(getattr(config, "tie_word_embeddings", False)),
+        causal=family.head == "causal",
         sites=tuple(site for site in Site if gated or site is not Site.GATE),
     )
+
+
+def _context(config: PretrainedConfig, family: Family) -> int:
+    """The longest text in tokens; for networks without such an end, the length they were trained on."""
+    stated = next((n for field in ("max_position_embeddings", "max_seq_len") if (n := getattr(config, field, None))), 0)
+    return (family.trained_context or stated) - family.position_offset
+
+
+def _activation_name(config: PretrainedConfig, module: Any) -> str:
+    fields = ("hidden_act", "hidden_activation", "activation_function", "dense_act_fn")
+    named = next((name for field in fields if isinstance(name := getattr(config, field, None), str)), None)
+    return named or type(module).__name__
 
 
 def fingerprint(network: nn.Module) -> str:
@@ -250,44 +283,19 @@ def _digest(name: str, weight: nn.Parameter) -> bytes:
 def _checked(model: LoadedModel) -> LoadedModel:
     """Return `model` if its neurons are what they are said to be; raises `UnsupportedModel`.
 
-    The check runs one short input and compares, in every layer, `neurons · W_down + b` with the projection's output.
+    One short input is run. In every layer `neurons · W_down + b` must be the output projection's output, and the
+    activation function of the gate times up (of up alone where there is no gate) must be the neurons.
     """
-    for layer, (neurons, output) in enumerate(_output_projections(model)):
-        down = model.in_block(layer, model.family.down)
-        ours = neurons.float() @ matrix(down) + bias(down)
-        # Half precisions round each product: a thousandth of the largest value, a few units of bfloat16's last place.
-        exact = model.card.precision in {Precision.FLOAT32, Precision.FLOAT64}
-        tolerance = 1e-4 if exact else 3e-2
-        if not torch.allclose(ours, output.float(), atol=tolerance * output.abs().max().item() + 1e-6, rtol=0):
+    from neuronscope.models import proof
+
+    exact = model.card.precision in {Precision.FLOAT32, Precision.FLOAT64}
+    # Half precisions round each product: a few units of bfloat16's last place.
+    tolerance = 1e-4 if exact else 3e-2
+    for layer, passed in enumerate(proof.passes(model)):
+        if not passed.projects(tolerance) or not passed.activates(tolerance):
             raise UnsupportedModel(
                 f"{model.card.name} looks like a {model.family.name} network but its MLP in layer {layer} is built "
-                "differently: what enters its output projection does not give its output. It cannot be read rightly."
+                "differently: what enters its output projection does not give its output, or is not what its "
+                "activation function gives. It cannot be read rightly."
             )
     return model
-
-
-def _output_projections(
-    model: LoadedModel,
-) -> Iterator[tuple[Float[Tensor, "tokens neurons"], Float[Tensor, "tokens width"]]]:
-    """What enters and leaves every layer's output projection on a few tokens."""
-    seen: list[tuple[Tensor, Tensor]] = []
-
-    def keep(_module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
-        seen.append((args[0].detach().clone(), output.detach().clone()))
-
-    handles = [
-        model.in_block(layer, model.family.down).register_forward_hook(keep) for layer in range(model.card.layers)
-    ]
-    length = min(8, model.card.context)
-    ids = torch.tensor([list(itertools.islice(itertools.cycle(range(model.card.vocabulary)), length))])
-    modes = {module: module.training for module in model.network.modules()}
-    try:
-        model.network.eval()
-        with torch.inference_mode():
-            model.base(input_ids=ids.to(model.device), use_cache=False)
-    finally:
-        for handle in handles:
-            handle.remove()
-        for module, training in modes.items():
-            module.training = training
-    yield from ((neurons[0], output[0]) for neurons, output in seen)

@@ -69,7 +69,7 @@ def special_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
 
 
 def _with_hexadecimal(piece: str) -> str:
-    """A byte-level piece that ends or begins inside a character: whole characters as they are, other bytes as ⟨0xC3⟩."""
+    """A byte-level piece that ends or begins inside a character: whole characters, and other bytes as ⟨0xC3⟩."""
     from transformers.convert_slow_tokenizer import bytes_to_unicode
 
     byte_of = {character: byte for byte, character in bytes_to_unicode().items()}

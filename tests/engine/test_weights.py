@@ -26,7 +26,7 @@ def test_reading_scores_are_the_neuron_s_response_to_a_bare_embedding(model: Loa
     """Through the real norm, divided by its real scale and without its shift: the fold must give the same ranking."""
     neuron = Neuron(1, 5)
     embedding = model.part(model.base, model.family.embedding).weight.detach().double()
-    norm = model.in_block(1, model.family.mlp_norm)
+    norm = model.mlp_norm(1)
     normed = norm(embedding) - (norm.bias if getattr(norm, "bias", None) is not None else 0)
     centred = embedding - embedding.mean(1, keepdim=True) if model.family.norm == "LayerNorm" else embedding
     sigma = (centred.square().mean(1) + 1e-5).sqrt() if model.family.norm == "LayerNorm" else None

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from neuronscope.errors import InputError, ModelNotFound, UnsupportedModel
-from neuronscope.models.families import FAMILIES, family_of
 from neuronscope.models.loading import attach, fingerprint, load
 from tests import models_for_tests as tiny
 
@@ -84,14 +83,6 @@ def test_the_check_at_load_refuses_a_network_built_differently() -> None:
     with pytest.raises(UnsupportedModel, match="layer 1 is built differently"):
         attach(network, tiny.tokenizer())
     assert all(not module._forward_hooks for module in network.modules())
-
-
-def test_an_unknown_architecture_is_refused_by_name() -> None:
-    with pytest.raises(UnsupportedModel, match=r"mine is a 'mamba' network, and NeuronScope reads gpt2, llama\."):
-        family_of("mamba", "mine")
-    assert len({kind for family in FAMILIES for kind in family.model_types}) == sum(
-        len(family.model_types) for family in FAMILIES
-    )
 
 
 def test_what_is_not_there_is_said_plainly(tmp_path: Path) -> None:
