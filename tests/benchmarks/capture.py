@@ -12,6 +12,7 @@ Tools that are not installed are left out and named.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import json
 import platform
@@ -19,9 +20,10 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +63,6 @@ def network() -> Any:
 
 def all_ways() -> tuple[dict[str, Way], list[str]]:
     """Every way to get the neurons that is installed here, and the names of those that are not."""
-    model = network()
     makers = {
         "bare forward": bare,
         "NeuronScope capture": ours,
@@ -71,7 +72,8 @@ def all_ways() -> tuple[dict[str, Way], list[str]]:
     ways, absent = {}, []
     for name, make in makers.items():
         try:
-            ways[name] = make(model)
+            # A network each: a tool may wrap the modules it is given, and slow them for the others.
+            ways[name] = make(network())
         except ImportError:
             absent.append(name)
     return ways, absent
@@ -134,7 +136,8 @@ def transformer_lens(model: Any) -> Way:
     import torch
     from transformer_lens.model_bridge import TransformerBridge
 
-    bridge = TransformerBridge.boot_transformers("gpt2", hf_model=model, tokenizer=_tokenizer())
+    with _tokenizer() as tokenizer:
+        bridge = TransformerBridge.boot_transformers("gpt2", hf_model=model, tokenizer=tokenizer)
     names = {f"blocks.{layer}.mlp.hook_post" for layer in range(LAYERS)}
     ids = inputs()
 
@@ -146,10 +149,16 @@ def transformer_lens(model: Any) -> Way:
     return run
 
 
-def _tokenizer() -> Any:
+@contextlib.contextmanager
+def _tokenizer() -> Iterator[Any]:
+    """TransformerLens loads the tokenizer it is given once more, from the folder that it came from."""
+    from transformers import AutoTokenizer
+
     from tests.models_for_tests import tokenizer
 
-    return tokenizer()
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer().save_pretrained(folder)
+        yield AutoTokenizer.from_pretrained(folder)
 
 
 def times(ways: dict[str, Way], rounds: int) -> dict[str, dict[str, float]]:
