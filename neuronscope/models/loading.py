@@ -22,8 +22,9 @@ from torch import nn
 from neuronscope.errors import InputError, ModelNotFound, UnsupportedModel
 from neuronscope.models import tokenization
 from neuronscope.models.catalogue import DEMO_PREFIX, demo_folder
+from neuronscope.models.estimate import estimate
 from neuronscope.models.families import Family, family_of
-from neuronscope.models.precision import Precision, choose, inputs
+from neuronscope.models.precision import Precision, choose, held_bytes, inputs, loading_options, settle
 from neuronscope.vocabulary import ModelCard, Site, Tokens
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def load(
 
     Args:
         name: What to load.
-        precision: `auto`, `float32`, `bfloat16` or `float16`.
+        precision: `auto`, `float32`, `bfloat16`, `float16`, `int8` or `nf4`.
         device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
         revision: A branch, tag or commit on the hub.
         trust_remote_code: Whether to run code that comes with the checkpoint.
@@ -121,6 +122,7 @@ def load(
         ModelNotFound: if there is no such model, or it cannot be reached.
         UnsupportedModel: if its architecture, tokenizer or weight files are not ones we read.
         InputError: for a precision or device that does not exist.
+        ModelDoesNotFit: if its weights would not fit in the memory that is free, with the numbers and what would fit.
     """
     import transformers
 
@@ -134,15 +136,18 @@ def load(
     try:
         config = transformers.AutoConfig.from_pretrained(place, **options)
         family = family_of(config, name)
-        chosen = choose(precision, config, where)
+        free = _free(where)
+        sizes = estimate(config, _auto_class(family, config), device=where.type).bytes
+        chosen = choose(precision, config, where, sizes, free).precision
         tokenizer = transformers.AutoTokenizer.from_pretrained(place, **options)
         with _quiet():
             network = getattr(transformers, _auto_class(family, config)).from_pretrained(
-                place, dtype=chosen.dtype, use_safetensors=True, **options
+                place, use_safetensors=True, **loading_options(chosen, where), **options
             )
     except (OSError, ValueError) as error:
         raise _cannot_load(name, local=local, offline=offline, error=error) from error
-    network = network.to(where).eval()
+    network = (network if chosen.quantized else network.to(where)).eval()
+    settle(network)
     commit = None if local else getattr(config, "_commit_hash", None)
     return _checked(LoadedModel(network, tokenizer, family, _card(name, network, family, commit)))
 
@@ -211,6 +216,15 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+def _free(device: torch.device) -> int:
+    """Bytes that could still be taken on `device`."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
 def _cannot_load(name: str, *, local: bool, offline: bool, error: Exception) -> ModelNotFound | UnsupportedModel:
     said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     if local:
@@ -227,7 +241,6 @@ def _card(name: str, network: PreTrainedModel, family: Family, commit: str | Non
     config = network.config
     blocks = LoadedModel.part(_base(network, family), family.blocks)
     block = blocks[0]
-    parameters = list(network.parameters())
     gated = family.gate is not None
     activation = LoadedModel.part(block, family.activation)
     return ModelCard(
@@ -241,9 +254,9 @@ def _card(name: str, network: PreTrainedModel, family: Family, commit: str | Non
         heads=config.num_attention_heads,
         context=_context(config, family),
         vocabulary=config.vocab_size,
-        parameters=sum(p.numel() for p in parameters),
-        bytes=sum(p.numel() * p.element_size() for p in parameters),
-        precision=Precision.of(network.dtype),
+        parameters=network.num_parameters(),
+        bytes=held_bytes(network),
+        precision=Precision.of(network),
         device=str(network.device),
         gated=gated,
         activation=_activation_name(config, activation),
@@ -289,7 +302,7 @@ def _checked(model: LoadedModel) -> LoadedModel:
     from neuronscope.models import proof
 
     exact = model.card.precision in {Precision.FLOAT32, Precision.FLOAT64}
-    # Half precisions round each product: a few units of bfloat16's last place.
+    # Half precisions round each product, a few units of bfloat16's last place; int8 rounds the activations as well.
     tolerance = 1e-4 if exact else 3e-2
     for layer, passed in enumerate(proof.passes(model)):
         if not passed.projects(tolerance) or not passed.activates(tolerance):

@@ -1,10 +1,15 @@
-"""The precisions a model can be held in: how to choose one, and how to read weights back from it.
+"""The precisions a model can be held in: how to choose one, how to load it, how to read its weights back.
 
-float16 on a CPU costs several times a float32 forward and is never chosen there, only taken when asked for.
+float16 on a CPU costs several times a float32 forward: it is never chosen there, only taken when asked for. int8 and
+nf4 are bitsandbytes' 8-bit and 4-bit weights (NF4 with double quantization). Activations stay in the compute type,
+except that int8 products go through float16.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import logging
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from neuronscope.errors import InputError
+from neuronscope.errors import InputError, ModelDoesNotFit
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -24,51 +29,117 @@ class Precision(StrEnum):
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
     FLOAT16 = "float16"
+    INT8 = "int8"
+    """8-bit integers, one scale for each output (bitsandbytes)."""
+    NF4 = "nf4"
+    """4-bit normal floats, one scale for each 64 weights, the scales quantized too (bitsandbytes)."""
     FLOAT64 = "float64"
     """Only where a program attaches such a model."""
 
     @property
-    def dtype(self) -> torch.dtype:
-        """The torch type of the weights."""
-        return getattr(torch, self.value)
+    def quantized(self) -> bool:
+        """Whether weights have to be worked out again before they can be read."""
+        return self in {Precision.INT8, Precision.NF4}
 
     @classmethod
-    def of(cls, dtype: torch.dtype) -> Precision:
-        """The precision that holds weights as `dtype`."""
-        return cls(str(dtype).removeprefix("torch."))
+    def of(cls, network: Any) -> Precision:
+        """The precision that a network in memory is held in."""
+        if getattr(network, "is_loaded_in_4bit", False):
+            return cls.NF4
+        if getattr(network, "is_loaded_in_8bit", False):
+            return cls.INT8
+        return cls(str(network.dtype).removeprefix("torch."))
 
 
-CHOICES: tuple[str, ...] = ("auto", Precision.FLOAT32, Precision.BFLOAT16, Precision.FLOAT16)
+CHOICES: tuple[str, ...] = ("auto", *(each for each in Precision if each is not Precision.FLOAT64))
 """What a person may ask for."""
 
 
-def choose(precision: str, config: PretrainedConfig, device: torch.device) -> Precision:
-    """The precision to load in: what was asked, or for `auto` float32 on a CPU and the checkpoint's own on a GPU.
+@dataclass(frozen=True)
+class Choice:
+    """A precision and the reason for it."""
+
+    precision: Precision
+    """What to load in."""
+    reason: str
+    """Why, in words."""
+
+
+def choose(
+    asked: str, config: PretrainedConfig, device: torch.device, sizes: dict[Precision, int], free: int
+) -> Choice:
+    """The precision to load in: what was asked, or for `auto` the best that fits.
+
+    `auto` means float32 on a CPU and the checkpoint's own type on a GPU, or the next smaller one that fits: bfloat16,
+    int8, nf4. `sizes` are the bytes of the weights at each precision that can be had; a tenth more is asked for what
+    runs beside them.
 
     Raises:
-        InputError: for a precision that does not exist.
+        InputError: for a precision that does not exist, or that cannot be had on this machine.
+        ModelDoesNotFit: if the weights would not fit in `free` bytes.
     """
-    if precision not in CHOICES:
-        raise InputError(f"No precision {precision!r}: choose one of {', '.join(CHOICES)}.")
-    if precision != "auto":
-        return Precision(precision)
-    if device.type == "cpu":
-        return Precision.FLOAT32
-    own = getattr(config, "dtype", None)
-    return Precision.of(own) if own in {torch.bfloat16, torch.float16} else Precision.FLOAT32
+    if asked not in CHOICES:
+        raise InputError(f"No precision {asked!r}: choose one of {', '.join(CHOICES)}.")
+    if asked != "auto":
+        chosen = Precision(asked)
+        _can_be_had(chosen, sizes)
+        if not _fits(sizes[chosen], free):
+            raise ModelDoesNotFit(_does_not_fit(chosen, sizes, free))
+        return Choice(chosen, "as asked")
+    wanted = [each for each in _from_best(config, device) if each in sizes]
+    for chosen in wanted:
+        if _fits(sizes[chosen], free):
+            best = f"the best that fits: {_gigabytes(sizes[chosen])} of {_gigabytes(free)} free"
+            return Choice(chosen, best if chosen is not wanted[0] else _why_best(chosen, device))
+    raise ModelDoesNotFit(_does_not_fit(wanted[-1], sizes, free))
+
+
+def loading_options(precision: Precision, device: torch.device) -> dict[str, Any]:
+    """What `from_pretrained` needs to load in this precision."""
+    if not precision.quantized:
+        return {"dtype": getattr(torch, precision)}
+    from transformers import BitsAndBytesConfig
+
+    # It would say at every projection of every pass that 8-bit products go through float16: known, and stated above.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    compute = torch.bfloat16 if device.type == "cuda" else torch.float32
+    if precision is Precision.INT8:
+        config = BitsAndBytesConfig(load_in_8bit=True)
+    else:
+        config = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=compute,
+        )
+    return {"dtype": compute, "quantization_config": config, "device_map": {"": device}}
+
+
+def settle(network: Any) -> None:
+    """Make a network that was just loaded keep its weights as they are.
+
+    On some CPUs bitsandbytes lays 4-bit weights out anew at the first forward pass, which not every width allows and
+    which drops the double quantization: weights read back afterwards would be other ones.
+    """
+    for module in network.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def matrix(projection: Any) -> Float[Tensor, "inputs outputs"]:
-    """A projection's weights as float32 [inputs, outputs], whichever way round its module holds them."""
-    weight = projection.weight.detach()
+    """A projection's weights as float32 [inputs, outputs], whichever way round and however they are held."""
+    weight = projection.weight
+    if _is_quantized(weight):
+        from transformers.integrations.bitsandbytes import dequantize_bnb_weight
+
+        return dequantize_bnb_weight(weight, state=getattr(projection, "state", None)).detach().T.float()
     held_as_outputs_inputs = isinstance(projection, nn.Linear)
-    return (weight.T if held_as_outputs_inputs else weight).float()
+    return (weight.T if held_as_outputs_inputs else weight).detach().float()
 
 
 def inputs(projection: Any) -> int:
     """How many inputs a projection has, read off its shape alone."""
-    weight = projection.weight
-    return int(projection.in_features if isinstance(projection, nn.Linear) else weight.shape[0])
+    return int(projection.in_features if isinstance(projection, nn.Linear) else projection.weight.shape[0])
 
 
 def bias(projection: Any) -> Float[Tensor, " outputs"]:
@@ -77,3 +148,60 @@ def bias(projection: Any) -> Float[Tensor, " outputs"]:
     if held is None:
         return torch.zeros(matrix(projection).shape[1], device=projection.weight.device)
     return held.detach().float()
+
+
+def held_bytes(network: nn.Module) -> int:
+    """Bytes that a network's weights take, shared ones counted once, scales of quantized ones included."""
+    return sum(p.numel() * p.element_size() + _scale_bytes(p) for p in network.parameters())
+
+
+def _is_quantized(weight: Any) -> bool:
+    return type(weight).__name__ in {"Params4bit", "Int8Params"}
+
+
+def _scale_bytes(weight: Any) -> int:
+    if not _is_quantized(weight):
+        return 0
+    state = getattr(weight, "quant_state", None)
+    nested = getattr(state, "state2", None)
+    held = [getattr(weight, "SCB", None), getattr(state, "absmax", None), getattr(nested, "absmax", None)]
+    return sum(scale.numel() * scale.element_size() for scale in held if scale is not None)
+
+
+def _can_be_had(precision: Precision, sizes: dict[Precision, int]) -> None:
+    if precision.quantized and importlib.util.find_spec("bitsandbytes") is None:
+        raise InputError(
+            f"{precision} needs bitsandbytes, which is not installed here. "
+            "Install it where it has a build for this machine, or choose bfloat16."
+        )
+    if precision not in sizes:
+        raise InputError(
+            f"{precision} cannot be had for this model on a CPU: bitsandbytes reads 4-bit weights back rightly there "
+            "only if every projection has a multiple of 64 inputs. Choose int8 or bfloat16."
+        )
+
+
+def _from_best(config: PretrainedConfig, device: torch.device) -> list[Precision]:
+    own = getattr(config, "dtype", None)
+    half = Precision.FLOAT16 if own is torch.float16 and device.type == "cuda" else Precision.BFLOAT16
+    smaller = [Precision.INT8, Precision.NF4] if importlib.util.find_spec("bitsandbytes") else []
+    full = [] if device.type == "cuda" and own in {torch.float16, torch.bfloat16} else [Precision.FLOAT32]
+    return [*full, half, *smaller]
+
+
+def _why_best(chosen: Precision, device: torch.device) -> str:
+    return "full precision fits" if chosen is Precision.FLOAT32 else f"the checkpoint's own, on {device.type}"
+
+
+def _fits(size: int, free: int) -> bool:
+    return size * 1.1 <= free
+
+
+def _does_not_fit(precision: Precision, sizes: dict[Precision, int], free: int) -> str:
+    fitting = [f"{each} ({_gigabytes(size)})" for each, size in sizes.items() if _fits(size, free)]
+    advice = f"What would fit: {', '.join(fitting)}." if fitting else "No precision fits: choose a smaller model."
+    return f"It needs {_gigabytes(sizes[precision])} in {precision} and {_gigabytes(free)} is free. {advice}"
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"

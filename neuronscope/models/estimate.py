@@ -1,0 +1,64 @@
+"""How much memory a model's weights take at each precision, worked out from its configuration without loading any.
+
+The network is built on torch's `meta` device, where weights have shapes and no memory, and its parameters are counted.
+bitsandbytes quantizes the linear projections of the blocks; embeddings, norms, biases and the unembedding stay in the
+compute type, which is float32 on a CPU and bfloat16 on a GPU.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from neuronscope.models.precision import Precision, inputs
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+_BLOCK = 64
+"""Weights that share one 4-bit scale. On a CPU they are read back wrongly where a row of weights ends inside one."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a model would take."""
+
+    parameters: int
+    """Number of weights, shared ones counted once."""
+    bytes: dict[Precision, int]
+    """Bytes of the weights at each precision that can be had."""
+
+
+def estimate(config: PretrainedConfig, auto_class: str = "AutoModelForCausalLM", *, device: str = "cpu") -> Estimate:
+    """Count the weights of the network that `config` describes, and their bytes at each precision."""
+    import transformers
+    from transformers.pytorch_utils import Conv1D
+
+    with torch.device("meta"):
+        network = getattr(transformers, auto_class).from_config(config)
+    head = network.get_output_embeddings()
+    projections = [
+        module for module in network.modules() if isinstance(module, torch.nn.Linear | Conv1D) and module is not head
+    ]
+    total = sum(p.numel() for p in network.parameters())
+    quantized = sum(module.weight.numel() for module in projections)
+    outputs = sum(_outputs(module) for module in projections)
+    rest = (total - quantized) * (2 if device == "cuda" else 4)
+    sizes = {
+        Precision.FLOAT32: 4 * total,
+        Precision.BFLOAT16: 2 * total,
+        Precision.FLOAT16: 2 * total,
+        # One float32 scale for each output.
+        Precision.INT8: rest + quantized + 4 * outputs,
+        # Half a byte, an 8-bit scale for each 64 weights, and a float32 scale for each 256 of those.
+        Precision.NF4: rest + quantized // 2 + quantized // _BLOCK + quantized // (_BLOCK * 256) * 4,
+    }
+    if device == "cpu" and any(inputs(module) % _BLOCK for module in projections):
+        del sizes[Precision.NF4]
+    return Estimate(total, sizes)
+
+
+def _outputs(module: Any) -> int:
+    return int(getattr(module, "out_features", 0) or module.weight.shape[1])
