@@ -15,6 +15,7 @@ import sys
 from contextlib import closing
 from dataclasses import asdict
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -103,7 +104,10 @@ def serve(
         workspace.scope(model)  # a wrong name is told here, and the first page finds the model ready
         made = page.create_app(workspace, model=model)
         secret = "auto" if token else None
-        serving.serve(made, made.manager, host=host, port=port, token=secret, open_browser=open_browser)
+        announce = partial(print, flush=True)  # the address has to be seen at once, in a log file too
+        serving.serve(
+            made, made.manager, host=host, port=port, token=secret, open_browser=open_browser, announce=announce
+        )
     raise typer.Exit(terminal.INTERRUPTED)  # nothing but Ctrl-C ends a server
 
 

@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Shaped
 
 from neuronscope.errors import FileError
 from neuronscope.vocabulary import Activations, Site
@@ -106,7 +107,7 @@ def metadata(activations: Activations) -> dict[str, str]:
     }
 
 
-def _arrays(activations: Activations) -> dict[str, np.ndarray[Any, Any]]:
+def _arrays(activations: Activations) -> dict[str, Shaped[np.ndarray, "..."]]:  # noqa: UP037  jaxtyping's own
     tokens = activations.tokens
     return {
         "values": np.ascontiguousarray(activations.values),

@@ -27,7 +27,7 @@ WIDE = 160
 """Characters in a line where no terminal says how many there are."""
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells count it: 128 and the signal's number."""
-PATIENCE = 0.8
+PATIENCE = 0.6
 """Seconds that work may take to end by itself after Ctrl-C."""
 
 
@@ -43,7 +43,7 @@ def stated_errors() -> Iterator[None]:
 
 @contextmanager
 def interruptible(patience: float = PATIENCE) -> Iterator[None]:
-    """Make Ctrl-C end the process within `patience` seconds, whatever it is doing.
+    """Make Ctrl-C end the process within `patience` seconds, whatever it is doing and however it takes it.
 
     Python notices the signal only between its own steps, which a long matrix product delays. So the signal also wakes a
     thread that gives the work within time to end and clean up by itself, and then ends the process for it.
@@ -54,6 +54,13 @@ def interruptible(patience: float = PATIENCE) -> Iterator[None]:
     threading.Thread(target=_insist, args=(listening, patience), name="interrupt", daemon=True).start()
     try:
         yield
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code != INTERRUPTED:
+            raise
+        # Everything of ours has been closed on the way here. Python's own end, which unloads torch, takes too long.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
     finally:
         signal.set_wakeup_fd(before)
         signalled.close()

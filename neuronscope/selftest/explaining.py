@@ -53,9 +53,9 @@ def direct_effects_and_the_rest_make_the_logit(bench: Bench) -> Check:
             ids = bench.ids(text)
             for position in (1, len(ids) - 1):
                 effects = scope.direct_effects(text, position)
-                logit = logits(network, ids)[position, effects.target.id]
+                logit = float(logits(network, ids)[position, effects.target.id])
                 rest = logit_without_neurons(scope, network, text, position, effects.target.id)
-                furthest = max(furthest, abs(logit - effects.logit), abs(rest + effects.values.sum() - logit))
+                furthest = max(furthest, abs(logit - effects.logit), abs(rest + float(effects.values.sum()) - logit))
     return close("Direct effects of all neurons, and the rest, add up to the logit", furthest, 1e-4)
 
 

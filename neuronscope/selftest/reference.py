@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def module_outputs(network: Any, ids: Iterable[int], module: str, *, inputs: bool = False) -> Float[np.ndarray, ...]:
-    """What leaves (or enters) `module` in every block, as transformers runs it: [layers, tokens, units]."""
+def module_outputs(
+    network: Any, ids: Iterable[int], module: str, *, inputs: bool = False
+) -> Float[np.ndarray, "layers tokens units"]:
+    """What leaves (or enters) `module` in every block, as transformers runs it."""
     import torch
 
     seen = []

@@ -1,0 +1,212 @@
+"""The selftest holds on a right engine and cannot hold on a wrong one: each tampering here makes it fail."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+import torch
+
+from neuronscope import selftest
+from neuronscope.analysis import statistics
+from neuronscope.engine import capture as capturing
+from neuronscope.engine import weights as weighing
+from neuronscope.models.catalogue import demo_folder
+from neuronscope.selftest import CHECKS, explaining, reading
+from neuronscope.selftest.bench import bench, close, distance, equal
+from neuronscope.vocabulary import Site, Tokens
+
+QUICK = tuple(check for check in CHECKS if check is not reading.demo_models_are_read_as_transformers_runs_them)
+REAL = capturing.capture
+
+
+def failed(*names):
+    """The names of the checks that do not hold, among those named or all quick ones."""
+    checks = [check for check in QUICK if check.__name__ in names or not names]
+    assert len(checks) == (len(names) or len(QUICK))
+    report = selftest.run(checks)
+    return {check.__name__ for check, done in zip(checks, report.checks, strict=True) if not done.passed}
+
+
+def test_every_claim_holds_on_the_models_of_known_truth():
+    report = selftest.run(QUICK)
+    assert [check for check in report.checks if not check.passed] == []
+    assert report.passed
+    assert len(report.checks) == len(QUICK) >= 13
+    assert len({check.claim for check in report.checks}) == len(QUICK)
+
+
+@pytest.mark.skipif(not demo_folder("demo:stories").is_dir(), reason="needs the demo models' weights")
+def test_demo_models_are_read_as_transformers_runs_them():
+    assert selftest.run([reading.demo_models_are_read_as_transformers_runs_them]).passed
+
+
+def test_one_claim_that_does_not_hold_fails_the_report():
+    good, bad = equal("one", "1", "1"), equal("two", "2", "3")
+    assert selftest.run([lambda _: good]).passed
+    assert not selftest.run([lambda _: good, lambda _: bad]).passed
+
+
+def test_nothing_is_close_to_not_a_number():
+    assert close("exact", 0.0, 1e-5).passed
+    assert not close("off", 2e-5, 1e-5).passed
+    assert not close("not a number", float("nan"), 1e-5).passed
+    assert np.isnan(distance([np.nan, 1.0], [1.0, 1.0]))
+    assert distance([1.0], [1.0, 1.0]) == float("inf")
+
+
+def test_every_check_is_listed_once():
+    written = {
+        value
+        for module in (reading, explaining)
+        for value in vars(module).values()
+        if callable(value) and getattr(value, "__module__", "") == module.__name__
+    }
+    assert written == set(CHECKS)
+    assert len(CHECKS) == len(written)
+
+
+def test_the_selftest_leaves_nothing_behind(own_home):
+    with bench() as models:
+        folder = models.workspace.settings.cache_folder
+        assert folder.exists()
+    assert not folder.exists()
+    assert list(own_home.iterdir()) == []
+
+
+def tampered(change):
+    """A capture whose results go through `change(site, values, of)`; `of` reads another site of the same text."""
+
+    def capture(model, texts, sites=(Site.NEURONS,), **options):
+        sites = [Site.of(site) for site in sites]
+        more = {site: REAL(model, texts, sites=[site], **options) for site in model.card.sites}
+        return [
+            {
+                site: dataclasses.replace(
+                    more[site][i][site],
+                    values=change(site, more[site][i][site].values, lambda other, i=i: more[other][i][other].values),
+                )
+                for site in sites
+            }
+            for i in range(len(list(texts)))
+        ]
+
+    return capture
+
+
+def without_up(site, values, of):
+    try:
+        gate = of(Site.GATE)
+    except KeyError:
+        return values
+    return gate / (1 + np.exp(-gate)) if site is Site.NEURONS else values
+
+
+def swapped(site, values, of):
+    try:
+        return {Site.GATE: of(Site.UP), Site.UP: of(Site.GATE)}.get(site, values)
+    except KeyError:
+        return values
+
+
+def one_token_late(site, values, of):
+    return np.roll(values, 1, axis=1)
+
+
+def neighbouring_neuron(site, values, of):
+    return np.roll(values, 1, axis=2)
+
+
+def before_the_activation(site, values, of):
+    return of(Site.UP) if site is Site.NEURONS else values
+
+
+def rounded_to_half(site, values, of):
+    return values.astype(np.float16).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("change", "caught_by"),
+    [
+        (without_up, "gated_neurons_are_gate_times_up"),
+        (swapped, "gate_and_up_are_what_the_projections_give"),
+        (one_token_late, "planted_neurons_fire_by_their_rules"),
+        (one_token_late, "attention_reads_the_word_before"),
+        (neighbouring_neuron, "planted_neurons_fire_by_their_rules"),
+        (before_the_activation, "gated_neurons_are_gate_times_up"),
+        (rounded_to_half, "gate_and_up_are_what_the_projections_give"),
+    ],
+)
+def test_a_wrong_capture_is_caught(monkeypatch, change, caught_by):
+    monkeypatch.setattr(capturing, "capture", tampered(change))
+    assert failed(caught_by) == {caught_by}
+
+
+def test_a_harmless_capture_is_not_accused(monkeypatch):
+    monkeypatch.setattr(capturing, "capture", tampered(lambda site, values, of: values))
+    assert failed() == set()
+
+
+def test_counting_the_first_token_is_caught(monkeypatch):
+    caught_by = {"first_token_and_special_ones_do_not_count", "statistics_are_those_of_the_kept_tokens"}
+    monkeypatch.setattr(Tokens, "kept", property(lambda tokens: np.ones(len(tokens), dtype=bool)))
+    assert failed(*caught_by) == caught_by
+
+
+def test_statistics_of_something_else_are_caught(monkeypatch):
+    def of_absolute_values(activations):
+        return statistics.layer_statistics(dataclasses.replace(activations, values=np.abs(activations.values)))
+
+    monkeypatch.setattr(reading, "layer_statistics", of_absolute_values)
+    assert failed("statistics_are_those_of_the_kept_tokens")
+
+
+def test_forgetting_the_norms_gain_is_caught(monkeypatch):
+    caught_by = {
+        "weights_tell_what_neurons_read",
+        "weights_tell_what_neurons_write",
+        "direct_effects_and_the_rest_make_the_logit",
+    }
+    monkeypatch.setattr(weighing, "_folded", lambda model, rows, norm: rows - rows.mean(-1, keepdim=True))
+    assert failed(*caught_by) == caught_by
+
+
+def test_forgetting_the_norms_centring_is_caught(monkeypatch):
+    monkeypatch.setattr(weighing, "_folded", lambda model, rows, norm: rows * norm.weight.detach())
+    assert failed("direct_effects_and_the_rest_make_the_logit")
+
+
+def test_forgetting_the_norms_own_bias_is_caught(monkeypatch):
+    def unfolded(model, neuron):
+        return model.in_block(neuron.layer, "mlp.c_fc").bias[neuron.index].item()
+
+    monkeypatch.setattr(weighing, "_read_bias", unfolded)
+    assert failed("biases_hold_the_norms_share")
+
+
+def test_effects_of_another_size_or_another_neuron_are_caught(monkeypatch):
+    real = weighing.direct_effects
+    for change, caught_by in (
+        (lambda values: values * 1.01, "direct_effects_and_the_rest_make_the_logit"),
+        (lambda values: values[:, ::-1], "the_promoting_neuron_decides_the_prediction"),
+    ):
+
+        def changed(*asked, change=change):
+            effects = real(*asked)
+            return dataclasses.replace(effects, values=change(effects.values))
+
+        monkeypatch.setattr(weighing, "direct_effects", changed)
+        assert failed(caught_by)
+
+
+def test_positions_that_count_padding_are_caught(monkeypatch):
+    def without_positions(model, ids, mask):
+        with torch.inference_mode():
+            return model.base(input_ids=ids, attention_mask=mask.long(), use_cache=False)
+
+    monkeypatch.setattr(capturing, "capture", functools.partial(REAL, padding="left"))
+    assert not failed("texts_are_the_same_alone_and_together")
+    monkeypatch.setattr(capturing, "forward", without_positions)
+    assert failed("texts_are_the_same_alone_and_together")

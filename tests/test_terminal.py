@@ -1,0 +1,79 @@
+"""A terminal program's manners: bars on a terminal only, tables that show text as it is."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import socket
+import sys
+
+import pytest
+
+from neuronscope import terminal
+from neuronscope.errors import EmptyText
+from neuronscope.jobs import track
+
+
+class Screen(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+
+def test_progress_is_drawn_on_a_terminal_and_only_there(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    for stream, drawn in ((Screen(), True), (io.StringIO(), False)):
+        monkeypatch.setattr(sys, "stderr", stream)
+        with terminal.progress("Reading"):
+            assert [step for step in track("abc", label="Counting [letters]")] == ["a", "b", "c"]  # noqa: C416
+        assert ("Counting [letters]" in stream.getvalue()) == drawn
+        assert ("2/3" in stream.getvalue()) == drawn
+
+
+def test_a_stated_error_is_one_line_and_status_1(capsys):
+    with pytest.raises(SystemExit) as ended, terminal.stated_errors():
+        raise EmptyText("There is no text.")
+    assert ended.value.code == 1
+    assert capsys.readouterr() == ("", "neuronscope: There is no text.\n")
+
+
+def test_a_bug_is_not_a_stated_error():
+    with pytest.raises(KeyError), terminal.stated_errors():
+        raise KeyError("bug")
+
+
+def test_signals_are_given_back_as_they_were():
+    before = signal.getsignal(signal.SIGINT)
+    with socket.socket() as other:
+        other.setblocking(False)
+        signal.set_wakeup_fd(other.fileno())
+        with terminal.interruptible():
+            pass
+        assert signal.set_wakeup_fd(-1) == other.fileno()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_tables_show_text_as_it_is(capsys):
+    table = terminal.table("token", ">value")
+    for token in ("[red]", ":cat:", "[/]", "<b>"):
+        table.add_row(token, "1")
+    terminal.show(table, "said of [it]")
+    out = capsys.readouterr().out
+    assert all(text in out for text in ("[red]", ":cat:", "[/]", "<b>", "said of [it]"))
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(7, "7"), (1_080, "1.08 k"), (124_439_808, "124 M"), (6_738_415_616, "6.74 B")]
+)
+def test_large_numbers_are_short(count, text):
+    assert terminal.short(count) == text
+
+
+def test_json_keeps_its_letters(capsys):
+    terminal.print_json("ask", word="Ça")
+    out = capsys.readouterr().out
+    assert json.loads(out) == {"schema_version": 1, "command": "ask", "word": "Ça"}
+    assert "Ça" in out
