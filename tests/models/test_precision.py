@@ -34,6 +34,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
+def half() -> LlamaConfig:
+    """The configuration of a checkpoint that was saved in float16."""
+    config = tiny.llama().config
+    config.dtype = torch.float16
+    return config
+
+
 @pytest.mark.parametrize(("free", "chosen"), [(9, "float32"), (8.5, "bfloat16"), (4, "int8"), (3, "nf4"), (2.3, "nf4")])
 def test_auto_takes_the_best_that_fits_and_says_why(free: float, chosen: str) -> None:
     choice = choose("auto", tiny.llama().config, CPU, SIZES, int(free * GB))
