@@ -3,8 +3,9 @@
    Everything is said by attributes beside the component in Python:
    data-go      changes to the selection (JSON)        data-key     the key that presses it
    data-focus   the key that puts the cursor there     data-submit  the button that Ctrl-Enter presses
-   data-export  png, svg, csv or table                 data-copy    the id of the text to copy
+   data-export  png, svg or table                       data-copy    the id of the text to copy
    data-enlarge the panel around it fills the window   data-theme   changes between light and dark
+   data-unfold  shows what a narrow screen folds away
    data-marks   the id of a histogram; its tokens carry data-value */
 (() => {
   "use strict";
@@ -50,18 +51,31 @@
     if (kind === "table") return set(graph, { exportDataAsCsv: true });
     const plot = plotOf(graph);
     if (!plot) return;
-    if (kind === "csv") return save(`${name}.csv`, window.neuronscopeCsv(plot));
-    const { width, height } = plot.getBoundingClientRect();
-    window.Plotly.downloadImage(plot, { format: kind, filename: name, width, height, scale: kind === "png" ? 3 : 1 });
+    const size = plot.getBoundingClientRect();
+    const picture = titled(plot);
+    const room = picture.layout.margin.t - plot.layout.margin.t;
+    const more = { format: kind, filename: name, scale: kind === "png" ? 3 : 1 };
+    window.Plotly.downloadImage(picture, { ...more, width: size.width, height: size.height + room });
   }
 
-  function save(name, text) {
-    const url = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
-    Object.assign(document.createElement("a"), { href: url, download: name }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 10000);
+  /* On the page the panel's heading says what a plot shows; away from it, the plot has to say so itself. */
+  function titled(plot) {
+    const { meta, margin } = plot.layout;
+    const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+    const subtitle = { text: plain([meta.subtitle, ...meta.notes].join(" · ")) };
+    const title = { text: plain(meta.title), subtitle, y: 1, yanchor: "top", yref: "container", pad: { t: 12, l: 14 } };
+    const ground = getComputedStyle(document.documentElement).getPropertyValue("--paper").trim();
+    const layout = { ...plot.layout, title, paper_bgcolor: ground, margin: { ...margin, t: margin.t + 58 } };
+    return { data: plot.data, layout };
+  }
+
+  function unfold(button) {
+    const open = button.closest(".side").classList.toggle("unfolded");
+    button.setAttribute("aria-expanded", String(open));
   }
 
   const PRESSES = [
+    ["[data-unfold]", unfold],
     ["[data-theme]", changeTheme],
     ["[data-enlarge]", enlarge],
     ["[data-copy]", copy],
@@ -112,7 +126,9 @@
     const plot = plotOf(strip.dataset.marks);
     if (!plot?.layout?.shapes?.length || marked === value) return;
     marked = value;
-    window.Plotly.relayout(plot, { "shapes[0].x0": value, "shapes[0].x1": value, "shapes[0].visible": true });
+    const said = value.toPrecision(3).replace("-", "−");
+    const line = { "shapes[0].x0": value, "shapes[0].x1": value };
+    window.Plotly.relayout(plot, { ...line, "annotations[0].x": value, "annotations[0].text": said });
   }
   for (const kind of ["mouseover", "focusin"]) {
     document.addEventListener(kind, (event) => {

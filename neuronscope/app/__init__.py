@@ -91,7 +91,7 @@ def assets_folder() -> Path:
 
 
 def _serve_bootstrap(app: Any, prefix: str) -> None:
-    """Serve Bootstrap's own styles and icons from the package that carries them, so that nothing comes from elsewhere."""
+    """Serve Bootstrap's styles and icons from the package that carries them, so that nothing comes from elsewhere."""
     import flask
     import flask_bootstrap
 

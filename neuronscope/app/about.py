@@ -82,7 +82,7 @@ def register(app: Dash, workspace: Workspace) -> None:
             raise PreventUpdate
         tab = "overview" if cause == About.BUTTON else cause["about"]
         card = workspace.scope(ready["model"], precision=ready["precision"]).card
-        return True, card.name, _tabs(tab), TABS[tab][1](card)
+        return True, card.label, _tabs(tab), TABS[tab][1](card)
 
     @app.callback(Output(About.HELP, "is_open"), Input(About.HELP_BUTTON, "n_clicks"), prevent_initial_call=True)
     def show_help(_clicks: int) -> bool:
@@ -131,10 +131,7 @@ def architecture(card: ModelCard) -> Any:
             f"{card.norm}; {mlp} to {card.neurons:,} neurons, {card.activation}; back to {card.width}, added",
         ),
         ("Final norm", card.norm),
-        (
-            "Unembedding",
-            f"{card.width} → {card.vocabulary:,} logits" + ("; shares the embedding's weights" if card.tied else ""),
-        ),
+        *_last_step(card),
     ]
     inner = ("Norm, attention", "Norm, MLP")
     items = [
@@ -142,6 +139,13 @@ def architecture(card: ModelCard) -> Any:
     ]
     sites = html.P(["Activations can be read at: ", html.Strong(", ".join(card.sites)), "."], className="caption")
     return html.Div([html.Ol(items, className="architecture"), sites])
+
+
+def _last_step(card: ModelCard) -> list[tuple[str, str]]:
+    if not card.causal:
+        return []
+    tied = "; shares the embedding's weights" if card.tied else ""
+    return [("Unembedding", f"{card.width} → {card.vocabulary:,} logits{tied}")]
 
 
 def memory(card: ModelCard) -> Any:

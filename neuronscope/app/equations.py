@@ -1,6 +1,6 @@
 """The equations of a model's neurons, for its own family, typeset with plain HTML.
 
-`a_{t,i}` and `W^{up}` become sub- and superscripts; letters of one character are set in italics.
+`a_{t,i}` and `w_{i}^{up}` become sub- and superscripts; letters of one character are set in italics.
 """
 
 from __future__ import annotations
@@ -13,29 +13,39 @@ from dash import html
 if TYPE_CHECKING:
     from neuronscope.vocabulary import ModelCard
 
-_SCRIPT = re.compile(r"([_^])\{([^}]*)\}|\b([A-Za-zα-ω])\b")
+_PIECE = re.compile(
+    r"_\{(?P<sub>[^}]*)\}(?:\^\{(?P<over>[^}]*)\})?|(?<![A-Za-zα-ω])(?P<letter>[A-Za-zα-ω])(?![A-Za-zα-ω])"
+)
 
 
 def equations(card: ModelCard) -> Any:
     """How the neurons of `card` are computed, step by step, and what they then do."""
-    return html.Div(
-        [_step(text, *lines) for text, *lines in (_normed(card), *_mlp(card), _written(card), _direct(card))]
-    )
+    steps = [*_mlp(card), _written(card)]
+    if card.causal:
+        steps = [_normed(card), *steps, _direct(card)]
+    else:
+        steps = [("What enters the MLP at token t is x, the residual stream after its norms.",), *steps]
+    return html.Div([_step(text, *lines) for text, *lines in steps])
 
 
 def typeset(text: str) -> list[Any]:
-    """Set a formula: `x_{t}` as x with a subscript, single letters in italics."""
+    """Set a formula: `x_{t}` with a subscript, `w_{i}^{up}` with one above the other, single letters in italics."""
     parts: list[Any] = []
     end = 0
-    for match in _SCRIPT.finditer(text):
+    for match in _PIECE.finditer(text):
         parts.append(text[end : match.start()])
-        kind, script, letter = match.groups()
-        if letter:
-            parts.append(html.Var(letter))
-        else:
-            parts.append((html.Sub if kind == "_" else html.Sup)(typeset(script)))
+        parts.append(_piece(match))
         end = match.end()
     return [part for part in [*parts, text[end:]] if part != ""]
+
+
+def _piece(match: re.Match[str]) -> Any:
+    if match["letter"]:
+        return html.Var(match["letter"])
+    below = html.Sub(typeset(match["sub"]))
+    if match["over"] is None:
+        return below
+    return html.Span([html.Sup(typeset(match["over"])), below], className="scripts")
 
 
 def fraction(over: str, under: str) -> Any:
@@ -63,17 +73,19 @@ def _mlp(card: ModelCard) -> tuple[tuple[Any, ...], ...]:
         return (
             (
                 f"{shape} has a gate g and an up value u, each a dot product with its own weights:",
-                typeset("g_{t,i} = x_{t} · w_{i}^{gate}        u_{t,i} = x_{t} · w_{i}^{up}"),
+                typeset("g_{t,i} = x_{t} · w_{i}^{gate}"),
+                typeset("u_{t,i} = x_{t} · w_{i}^{up}"),
             ),
             (
-                f"The activation is their product; the gate passes through {act} first, so that either sign can be large:",
+                f"The activation is their product, the gate through {act} first; either sign can be large:",
                 typeset(f"a_{{t,i}} = {act}(g_{{t,i}}) · u_{{t,i}}"),
             ),
         )
     return (
         (
             f"{shape} takes a dot product with its input weights and passes it through {act}:",
-            typeset(f"u_{{t,i}} = x_{{t}} · w_{{i}}^{{in}} + b_{{i}}        a_{{t,i}} = {act}(u_{{t,i}})"),
+            typeset("u_{t,i} = x_{t} · w_{i}^{in} + b_{i}"),
+            typeset(f"a_{{t,i}} = {act}(u_{{t,i}})"),
         ),
     )
 

@@ -32,8 +32,8 @@ def inspect(scope: Scope, activations: Activations, text: str, locked: int | Non
 
 
 def _effects(scope: Scope, activations: Activations, text: str, position: int) -> DirectEffects | None:
-    """Direct effects are the neurons' own, and are computed within one context."""
-    if activations.site is not Site.NEURONS or position >= scope.card.context:
+    """Direct effects are the neurons' own, within one context, of a model that predicts a next token."""
+    if activations.site is not Site.NEURONS or position >= scope.card.context or not scope.card.causal:
         return None
     return scope.direct_effects(text, position)
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from neuronscope.scope import Workspace
 
 _EVERY = 4000
-_PLACE = "memory"
+_BAR = "memory-bar"
+_DETAILS = "memory-details"
 _CLOCK = "memory-clock"
 
 
@@ -30,24 +31,29 @@ class Share:
 
 
 def layout() -> Any:
-    """An empty bar, and the clock that fills it."""
-    return html.Div([dcc.Interval(id=_CLOCK, interval=_EVERY), html.Div(id=_PLACE)], className="memory-place")
+    """An empty bar that opens into its details, and the clock that fills both."""
+    summary = html.Summary(id=_BAR, title="Memory")
+    opens = html.Details([summary, html.Div(id=_DETAILS, className="menu")], className="popover-menu memory")
+    return html.Div([dcc.Interval(id=_CLOCK, interval=_EVERY), opens], className="memory-place")
 
 
 def register(app: Dash, workspace: Workspace) -> None:
     """Register the callback that measures every few seconds, and when another model is ready."""
 
-    @app.callback(Output(_PLACE, "children"), Input(_CLOCK, "n_intervals"), Input(Frame.READY, "data"))
-    def measure(_n: int | None, ready: Question | None) -> Any:
+    @app.callback(
+        Output(_BAR, "children"),
+        Output(_DETAILS, "children"),
+        Input(_CLOCK, "n_intervals"),
+        Input(Frame.READY, "data"),
+    )
+    def measure(_n: int | None, ready: Question | None) -> tuple[Any, Any]:
         memory = workspace.memory()
-        this = _bytes_of(workspace, ready)
-        shares = ram_shares(this, memory.models, memory.available, memory.total)
+        shares = ram_shares(_bytes_of(workspace, ready), memory.models, memory.available, memory.total)
         details = [_details("Memory", shares, memory.total)]
         for gpu in memory.gpus:
             parts = (Share("used", gpu.used, "other"), Share("free", gpu.free, "free"))
             details.append(_details(gpu.name, parts, gpu.total))
-        summary = html.Summary([_bar(shares, memory.total), _words(memory.total - memory.available, memory.total)])
-        return html.Details([summary, html.Div(details, className="menu")], className="popover-menu memory")
+        return [_bar(shares, memory.total), _words(memory.total - memory.available, memory.total)], details
 
 
 def ram_shares(this: int, models: int, available: int, total: int) -> tuple[Share, ...]:

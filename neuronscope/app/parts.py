@@ -17,7 +17,6 @@ import numpy as np
 from dash import dcc, html
 from jaxtyping import Float
 
-from neuronscope.figures.captions import plain
 from neuronscope.vocabulary import Neuron, Tokens, TokenScore
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ def heading(title: Part, caption: Part = None) -> list[Part]:
 
 
 def framed(
-    figure: go_figure.Figure, *, left: int = 88, below: int = 58
+    figure: go_figure.Figure, *, left: int = 88, above: int = 8, below: int = 58
 ) -> tuple[go_figure.Figure, dict[str, str], list[Part]]:
     """A figure for a panel: the figure without its own title, the style that gives it its height, and its heading.
 
@@ -111,10 +110,9 @@ def framed(
     back into what it exports.
     """
     meta, height = figure.layout.meta, figure.layout.height
-    notes = plain(" · ".join(meta["notes"]))
-    kept = [annotation for annotation in figure.layout.annotations if annotation.text != notes]
-    margin = {"t": 8, "b": below, "l": left, "r": 68}
-    shrunk = height - (figure.layout.margin.t - 8) - (figure.layout.margin.b - below)
+    kept = [a for a in figure.layout.annotations if (a.xanchor, a.yanchor, a.yref) != ("right", "bottom", "paper")]
+    margin = {"t": above, "b": below, "l": left, "r": 68}
+    shrunk = height - (figure.layout.margin.t - above) - (figure.layout.margin.b - below)
     figure.update_layout(title=None, height=None, autosize=True, margin=margin, font={"family": FONT})
     figure.layout.annotations = kept
     # The header of the page says which model it is; what is exported says it in full.
@@ -303,28 +301,33 @@ def facts(pairs: Iterable[tuple[str, Part]], name: str = "facts") -> Part:
     return html.Dl([html.Div([html.Dt(what), html.Dd(how)]) for what, how in pairs], className=name)
 
 
-def table(id: str, frame: pd.DataFrame, filename: str, widths: Mapping[str, int] | None = None) -> Part:  # noqa: A002
-    """A sortable, filterable table that can be kept as CSV."""
+def table(id: str, frame: pd.DataFrame, filename: str, headings: Mapping[str, str]) -> Part:  # noqa: A002
+    """A sortable table of the columns in `headings`, under those names, that can be kept as CSV."""
+    number = {"function": "d3.format('.3~g')(params.value)"}
     columns = [
         {
-            "field": str(name),
-            "type": "numericColumn" if np.issubdtype(frame[name].dtype, np.number) else None,
-            "filter": "agNumberColumnFilter" if np.issubdtype(frame[name].dtype, np.number) else "agTextColumnFilter",
-            "minWidth": (widths or {}).get(str(name), 84),
-            "valueFormatter": {"function": "d3.format('.4~g')(params.value)"}
-            if np.issubdtype(frame[name].dtype, np.floating)
-            else None,
+            "field": name,
+            "headerName": title,
+            "type": "numericColumn",
+            "minWidth": 76 if frame[name].dtype.kind == "f" else 58,
+            **({"valueFormatter": number} if frame[name].dtype.kind == "f" else {}),
         }
-        for name in frame.columns
+        for name, title in headings.items()
     ]
     return dag.AgGrid(
         id=id,
-        columnDefs=[{k: v for k, v in column.items() if v is not None} for column in columns],
+        columnDefs=columns,
         rowData=frame.to_dict("records"),
-        defaultColDef={"sortable": True, "resizable": True, "flex": 1},
-        dashGridOptions={"domLayout": "autoHeight", "ensureDomOrder": True, "enableCellTextSelection": True},
+        defaultColDef={"sortable": True, "resizable": True, "flex": 1, "suppressHeaderMenuButton": True},
+        dashGridOptions={
+            "rowHeight": 32,
+            "headerHeight": 34,
+            "domLayout": "autoHeight",
+            "ensureDomOrder": True,
+            "enableCellTextSelection": True,
+        },
         csvExportParams={"fileName": f"{filename}.csv"},
-        className="ag-theme-quartz table",
+        className="grid-table",
         style={"width": "100%", "height": None},
     )
 

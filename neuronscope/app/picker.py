@@ -202,8 +202,9 @@ def _row(entry: Entry, precision: str, warm: bool, free: int) -> Any:
     size = [html.Span(_count(entry.parameters)), html.Span(readable(needs), title="Memory its weights take")]
     return html.Button(
         [
-            html.Span([html.Strong(entry.name), html.Span(entry.use, className="use")], className="who"),
-            html.Span(badges, className="badges"),
+            html.Span(
+                [html.Span([html.Strong(entry.name), *badges]), html.Span(entry.use, className="use")], className="who"
+            ),
             html.Span([*size, html.Span(f"{entry.family} · {entry.licence}")], className="figures"),
         ],
         type="button",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -60,7 +60,7 @@ def overview(activations: Activations, selection: Selection, layer: int, mode: M
     """Layers by tokens, with what is being looked at outlined."""
     return figures.overview(
         activations,
-        measure=cast("Any", selection.measure),
+        measure=selection.measure,
         locked=selection.position,
         layer=layer,
         mode=mode,
@@ -75,16 +75,31 @@ _OVERVIEW_ROOM = 84 + 58
 def heat(texts: list[Activations], selection: Selection, layer: int, mode: Mode) -> go.Figure:
     """Tokens by units of one layer: of one text, or of two and their difference; of the heads their lengths first."""
     page = page_of(texts, selection)
-    more = {"start": page.start, "stop": page.stop, "mode": mode, "width": WIDTH}
     if compared(texts, selection):
         both = compare(*texts)
         return figures.difference(
-            both, layer, neurons=_differing(both, selection, layer), locked=selection.position, **more
+            both,
+            layer,
+            neurons=_differing(both, selection, layer),
+            start=page.start,
+            stop=page.stop,
+            locked=selection.position,
+            mode=mode,
+            width=WIDTH,
         )
     shown, locked = _side(texts, selection)
     if shown.heads and selection.count:
         return figures.head_heatmap(shown, layer, locked=locked, mode=mode, width=WIDTH)
-    return figures.heatmap(shown, layer, neurons=_ranked(shown, selection, layer), locked=locked, **more)
+    return figures.heatmap(
+        shown,
+        layer,
+        neurons=_ranked(shown, selection, layer),
+        start=page.start,
+        stop=page.stop,
+        locked=locked,
+        mode=mode,
+        width=WIDTH,
+    )
 
 
 def compared(texts: list[Activations], selection: Selection) -> bool:
@@ -123,7 +138,7 @@ def layers(activations: Activations, selection: Selection, layer: int, mode: Mod
     return figures.layers(
         activations,
         layers=_some_layers(activations, layer),
-        scale=cast("Any", selection.scale),
+        scale=selection.scale,
         locked=selection.position,
         mode=mode,
         width=WIDTH,
@@ -137,14 +152,14 @@ def _some_layers(activations: Activations, layer: int) -> tuple[int, ...]:
 
 def statistics(found: LayerStatistics, selection: Selection, mode: Mode) -> go.Figure:
     """One statistic of every layer."""
-    return figures.layer_statistics(found, cast("Any", selection.statistic), mode=mode)
+    return figures.layer_statistics(found, selection.statistic, mode=mode)
 
 
 def numbers(name: str, texts: list[Activations], selection: Selection, layer: int) -> pd.DataFrame:
     """What the plot called `name` shows, as a table with all it takes to draw it again."""
     first = texts[0]
     if name == "text-overview":
-        return figures.overview_table(first, cast("Any", selection.measure))
+        return figures.overview_table(first, selection.measure)
     if name == "text-statistics":
         return layer_statistics(first).table
     if name == "text-layers":

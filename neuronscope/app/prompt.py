@@ -63,6 +63,16 @@ def _second_text(selection: Selection) -> Any:
     return html.Details([summary, box, hint], open=selection.compare is not None, className="second")
 
 
+def _unfold() -> Any:
+    """On a narrow screen: the way to the samples and settings, which are folded away there."""
+    return html.Button(
+        [icon("sliders"), "Samples and settings"],
+        type="button",
+        className="press outlined unfold",
+        **{"data-unfold": "", "aria-expanded": "false"},
+    )
+
+
 def _samples(model: str) -> Any:
     """Texts to press; the first one is what the page begins with, and needs no place in the address."""
     buttons = [

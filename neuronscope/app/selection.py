@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
 from neuronscope.errors import InputError
@@ -50,7 +50,7 @@ class Selection:
     """A second text to compare with, None if there is none."""
     site: str = "neurons"
     """Where activations are read."""
-    long: str = "refuse"
+    long: Literal["refuse", "window"] = "refuse"
     """What to do with a text beyond the model's context: `refuse` it, or `window` it."""
     tab: str = "neurons"
     """What the Text view shows: the neurons of one layer, all layers, or the table of statistics."""
@@ -66,11 +66,11 @@ class Selection:
     """How many neurons the heatmap shows; 0 for all of them, page by page."""
     page: int = 0
     """Which page of them."""
-    measure: str = "peak"
+    measure: Literal["peak", "active"] = "peak"
     """What the layer × token overview shows."""
     statistic: str = "mean"
     """Which statistic of the layers is drawn."""
-    scale: str = "shared"
+    scale: Literal["shared", "layer"] = "shared"
     """Whether the layers share one colour scale."""
     side: str = "difference"
     """Of two texts: the difference, the first (`a`) or the second (`b`)."""
@@ -79,7 +79,11 @@ class Selection:
 
     @classmethod
     def parse(cls, search: str | None) -> Selection:
-        """Read a query string such as `?layer=3&text=Hello`; raises `InputError` naming the part that cannot be read."""
+        """Read a query string such as `?layer=3&text=Hello`.
+
+        Raises:
+            InputError: naming the part that cannot be read.
+        """
         known = {field.name: field for field in fields(cls)}
         found = {}
         for name, value in parse_qsl((search or "").lstrip("?"), keep_blank_values=True):
@@ -89,7 +93,7 @@ class Selection:
 
     @property
     def search(self) -> str:
-        """The query string that means this selection: only what is not at its default, always in the same order."""
+        """The query string that means this selection: what is not at its default, always in the same order."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         changed = {n: v for n, v in given.items() if v is not None and v != _DEFAULTS.get(n)}
         return f"?{urlencode(changed)}" if changed else ""
@@ -120,7 +124,11 @@ class Selection:
         return after
 
     def check(self, card: ModelCard) -> Selection:
-        """Return this selection if the model has what it names; raises `NoSuchLayer`, `NoSuchNeuron` or `InputError`."""
+        """Return this selection if the model has all it names.
+
+        Raises:
+            NoSuchLayer, NoSuchNeuron, InputError: saying what the model has.
+        """
         if self.layer is not None:
             card.check_layer(self.layer)
         if self.site not in card.sites:
@@ -135,7 +143,7 @@ class Selection:
         return card.layers // 2 if self.layer is None else self.layer
 
 
-_DEFAULTS = {field.name: field.default for field in fields(Selection)}
+_DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Selection)}
 _NUMBERS = ("layer", "position", "neuron", "count", "page")
 _LETS_GO: Mapping[str, tuple[str, ...]] = {
     "model": ("layer", "position", "neuron", "page", "site", "colour"),

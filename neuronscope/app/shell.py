@@ -152,7 +152,7 @@ def _work() -> Any:
     bar = html.Progress(id=Shell.BAR, max="1", **{"aria-label": "Progress"})
     doing = html.Span("", id=Shell.DOING, className="doing", role="status")
     cancel = html.Button("Cancel", id=Shell.CANCEL, type="button", className="press outlined")
-    stopped = html.Span("What you see is not what you asked for last.")
+    stopped = html.Span("This has not been run.")
     again = html.Button("Run again", id=Shell.AGAIN_BUTTON, type="button", className="press outlined")
     return html.Div(
         [
@@ -197,7 +197,7 @@ def _rail(open_view: str) -> list[Any]:
             href=f"?view={view.NAME}",
             className="view",
             title=view.QUESTION,
-            **{"data-go": f'{{"view":"{view.NAME}"}}', **({"aria-current": "page"} if view.NAME == open_view else {})},
+            **{"data-go": f'{{"view":"{view.NAME}"}}', **({"aria-current": "page"} if open_view == view.NAME else {})},
         )
         for view in VIEWS
     ]

@@ -11,6 +11,7 @@ from selenium.webdriver.remote.webdriver import WebDriver
 
 from neuronscope.app.serving import BackgroundServer, Closer, background_server
 from tests.browser.looking import console, foreign, requests_made
+from tests.browser.pages import Page, Site
 
 FLAGS = (
     "--headless=new",
@@ -82,3 +83,23 @@ def served() -> Iterator[Callable[..., BackgroundServer]]:
     yield start
     for closer in to_close:
         closer.close()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The whole page, served once for all tests, with two tiny models that read any text byte by byte."""
+    home = tmp_path_factory.mktemp("site")
+    made = Site.start(home)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(chromium: WebDriver, site: Site) -> Iterator[Page]:
+    """A visitor on the site. The page stays open from test to test, for loading it is what takes longest.
+
+    As after `driver`, its console must hold no error and no request may have left this machine.
+    """
+    yield Page(chromium, site)
+    assert console(chromium) == []
+    assert foreign(requests_made(chromium)) == []

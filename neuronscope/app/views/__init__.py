@@ -4,6 +4,7 @@ A view has a `NAME` (in the address), a `TITLE` and an `ICON` (on the rail), the
 `layout(selection, model)` and a `register(app, workspace)`.
 """
 
-from neuronscope.app.views import neuron, text
+import neuronscope.app.views.neuron as neuron
+import neuronscope.app.views.text as text
 
 VIEWS = (text, neuron)

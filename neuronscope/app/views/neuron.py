@@ -34,6 +34,7 @@ from neuronscope.figures import heatmap_table, histogram
 from neuronscope.vocabulary import Activations, ModelCard, Neuron, NeuronWeights, Site
 
 if TYPE_CHECKING:
+    from neuronscope.figures.theme import Mode
     from neuronscope.scope import Scope, Workspace
 
 NAME = "neuron"
@@ -41,14 +42,13 @@ TITLE = "Neuron"
 ICON = "bullseye"
 QUESTION = "What is this neuron?"
 
-COUNT = 14
-
 
 class Page:
     """The ids of this view."""
 
     HEAD = "neuron-head"
     STRIP = "neuron-strip"
+    INPUTS = "neuron-inputs"
     HISTOGRAM = "neuron-histogram"
     HISTOGRAM_HEAD = "neuron-histogram-head"
     WEIGHTS = "neuron-weights"
@@ -58,7 +58,7 @@ def layout(selection: Selection, model: str) -> Any:
     """The view, with its prompt filled in and everything else waiting for the text to be read."""
     plot = graph(Page.HISTOGRAM, 260, "How this neuron's activations are distributed over the text")
     tools = graph_tools(Page.HISTOGRAM, "neuron-on-this-text")
-    middle = [html.Div(id=Page.STRIP), card(Page.HISTOGRAM_HEAD, plot, tools=tools)]
+    middle = [html.Div(id=Page.STRIP), card(Page.HISTOGRAM_HEAD, plot, tools=tools), html.Div(id=Page.INPUTS)]
     columns = [
         html.Div(prompt.panel(selection, model), className="side"),
         html.Div(middle, className="middle"),
@@ -88,17 +88,24 @@ def register(app: Dash, workspace: Workspace) -> None:
         Output(Page.HISTOGRAM_HEAD, "children"),
         *_INPUTS,
     )
-    def distribution(ready: Any, search: str, mode: str | None) -> tuple[Any, ...]:
+    def distribution(ready: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready)
         activations = _read(scope, selection, ready["model"])
         neuron = chosen(activations, selection, scope.card)
-        return framed(_histogram(activations, neuron, selection.position, mode or "light"))
+        return framed(_histogram(activations, neuron, selection.position, mode or "light"), left=56, above=26)
+
+    @app.callback(Output(Page.INPUTS, "children"), *_INPUTS[:2])
+    def inputs(ready: Any, search: str) -> Any:
+        scope, selection = asked(workspace, NAME, search, ready)
+        neuron = chosen(_read(scope, selection, ready["model"]), selection, scope.card)
+        sites = [Site.GATE, Site.UP] if scope.card.gated else [Site.UP]
+        return _inputs([_read(scope, selection, ready["model"], site) for site in sites], neuron, selection.position)
 
     @app.callback(Output(Page.WEIGHTS, "children"), *_INPUTS[:2])
     def weights(ready: Any, search: str) -> Any:
         scope, selection = asked(workspace, NAME, search, ready)
         neuron = chosen(_read(scope, selection, ready["model"]), selection, scope.card)
-        return _weights(scope.weights(neuron, COUNT))
+        return _weights(scope.weights(neuron, 8 if scope.card.gated else 12))
 
     @app.callback(
         Output(Frame.DOWNLOAD, "data", allow_duplicate=True),
@@ -130,15 +137,16 @@ def chosen(activations: Activations, selection: Selection, model: ModelCard) -> 
     return Neuron(layer, int(np.abs(counted).max(0).argmax()))
 
 
-def _read(scope: Scope, selection: Selection, model: str) -> Activations:
-    return scope.activations(text_of(selection, model), site=Site.NEURONS, long=selection.long)
+def _read(scope: Scope, selection: Selection, model: str, site: Site = Site.NEURONS) -> Activations:
+    return scope.activations(text_of(selection, model), site=site, long=selection.long)
 
 
 def _head(model: ModelCard, activations: Activations, neuron: Neuron) -> Any:
     found = neuron_statistics(activations.neuron(neuron), activations.tokens.kept)
     tokens = activations.tokens
     peak = next(run for run in tokens.characters if found.peak in run)
-    names = [html.Span(model.name, className="of"), html.Span(str(neuron), className="neuron-name")]
+    of = html.Span(model.label, title=model.name, className="of")
+    names = [of, html.Span(str(neuron), className="neuron-name")]
     on_text = facts(
         [
             ("largest", _number(found.max)),
@@ -160,15 +168,15 @@ def _head(model: ModelCard, activations: Activations, neuron: Neuron) -> Any:
     )
 
 
-def _number(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−")
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3g}".replace("-", "−")
 
 
 def _walk(model: ModelCard, neuron: Neuron) -> Any:
     """To the neighbours, and to anywhere."""
     layer, index = neuron.layer, neuron.index
     anywhere = np.random.default_rng()
-    there = {"layer": int(anywhere.integers(model.layers)), "neuron": int(anywhere.integers(model.neurons))}
+    there = Neuron(int(anywhere.integers(model.layers)), int(anywhere.integers(model.neurons)))
     return html.Div(
         [
             go(
@@ -193,7 +201,7 @@ def _walk(model: ModelCard, neuron: Neuron) -> Any:
                 layer=min(layer + 1, model.layers - 1),
                 neuron=index,
             ),
-            go([icon("shuffle"), "Random"], label="Random neuron", key="r", **there),
+            go([icon("shuffle"), "Random"], label="Random neuron", key="r", layer=there.layer, neuron=there.index),
         ],
         className="walk",
     )
@@ -206,7 +214,26 @@ def _strip(activations: Activations, neuron: Neuron, locked: int | None) -> Any:
     return card(heading(f"{neuron} on your text"), shown, tools=scale_legend(limit, "activation"), name="tokens")
 
 
-def _histogram(activations: Activations, neuron: Neuron, locked: int | None, mode: Any) -> Any:
+def _inputs(read: list[Activations], neuron: Neuron, locked: int | None) -> Any:
+    """What the neuron is made of, token by token: its gate and its up value, or what enters its function."""
+    rows = []
+    for activations in read:
+        values = activations.neuron(neuron)
+        limit = strongest([activations], [values])
+        strip = token_strip(activations.tokens, values, limit=limit, locked=locked)
+        said = html.Div([html.H3(_MADE_OF[len(read)][activations.site]), scale_legend(limit, "")], className="row-head")
+        rows.append(html.Div([said, strip], className="made-of"))
+    title = "What it is made of" if len(read) > 1 else "What enters its function"
+    return card(heading(title), *rows, name="tokens")
+
+
+_MADE_OF = {
+    1: {Site.UP: "Input weights · x, bias included"},
+    2: {Site.GATE: "Gate, before its function", Site.UP: "Up value, which the gate multiplies"},
+}
+
+
+def _histogram(activations: Activations, neuron: Neuron, locked: int | None, mode: Mode) -> Any:
     values, kept = activations.neuron(neuron), activations.tokens.kept
     marker = float(values[locked]) if locked is not None else float(values[np.abs(np.where(kept, values, 0)).argmax()])
     counted = values[kept] if kept.any() else values
@@ -218,14 +245,15 @@ def _weights(found: NeuronWeights) -> Any:
     if found.gate_reads_most:
         gate = [_pair("Gate reads", found.gate_reads_most, found.gate_reads_least, "excite the gate", "inhibit it")]
     through = " through up" if gate else ""
+    writes = [_pair("Writes", found.promotes, found.suppresses, "promoted", "suppressed")] if found.promotes else []
     numbers = facts(
         [
             ("|w in|", _number(found.norm_in)),
             *([("|w gate|", _number(found.norm_gate))] if found.norm_gate is not None else []),
             ("|w out|", _number(found.norm_out)),
             ("bias", _number(found.bias)),
-            ("kurtosis of writing", _number(found.write_kurtosis)),
-            ("skewness", _number(found.write_skewness)),
+            *([("kurtosis of writing", _number(found.write_kurtosis))] if writes else []),
+            *([("skewness", _number(found.write_skewness))] if writes else []),
         ],
         "facts inline",
     )
@@ -237,7 +265,7 @@ def _weights(found: NeuronWeights) -> Any:
             ),
             *gate,
             _pair(f"Reads{through}", found.reads_most, found.reads_least, "excite it", "inhibit it"),
-            _pair("Writes", found.promotes, found.suppresses, "promoted", "suppressed"),
+            *writes,
             numbers,
         ],
         className="panel weights",

@@ -1,8 +1,8 @@
 """The Text view: which neurons fire on my text?
 
 The token strip, the layer × token overview, the token × neuron heatmap of one layer, all layers beside each other,
-statistics of each layer, and the neurons that stand out at the locked token. Reading the text is the frame's work; every
-callback here draws from what the scope remembers of it.
+statistics of each layer, and the neurons that stand out at the locked token. Reading the text is the frame's work;
+every callback here draws from what the scope remembers of it.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from neuronscope.figures import clicked
 from neuronscope.vocabulary import Activations, ModelCard, Site
 
 if TYPE_CHECKING:
+    from neuronscope.figures.theme import Mode
     from neuronscope.scope import Scope, Workspace
 
 NAME = "text"
@@ -63,6 +64,18 @@ STATISTICS = {
     "active": "Share above 0",
     "sparsity": "Sparsity",
     "silent": "Never above 0",
+    "constant": "Constant",
+}
+COLUMNS = {
+    "layer": "Layer",
+    "mean": "Mean",
+    "std": "Sd",
+    "mean_abs": "Mean |a|",
+    "min": "Min",
+    "max": "Max",
+    "active": "Active",
+    "sparsity": "Sparsity",
+    "silent": "Silent",
     "constant": "Constant",
 }
 SCALES = {"shared": "One scale", "layer": "Each its own"}
@@ -152,7 +165,7 @@ def _register_neurons(app: Dash, workspace: Workspace) -> None:
         Output(Text.OVERVIEW_TOOLS, "children"),
         *_INPUTS,
     )
-    def overview(ready: Any, search: str, mode: str | None) -> tuple[Any, ...]:
+    def overview(ready: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready, tab="neurons")
         first = _read(scope, selection, ready["model"])[0]
         figure = pictures.overview(first, selection, selection.layer_of(scope.card), mode or "light")
@@ -168,7 +181,7 @@ def _register_neurons(app: Dash, workspace: Workspace) -> None:
         Output(Text.PAGES, "children"),
         *_INPUTS,
     )
-    def heat(ready: Any, search: str, mode: str | None) -> tuple[Any, ...]:
+    def heat(ready: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready, tab="neurons")
         texts, layer = _read(scope, selection, ready["model"]), selection.layer_of(scope.card)
         figure = pictures.heat(texts, selection, layer, mode or "light")
@@ -183,11 +196,11 @@ def _register_others(app: Dash, workspace: Workspace) -> None:
         Output(Text.LAYERS_TOOLS, "children"),
         *_INPUTS,
     )
-    def layers(ready: Any, search: str, mode: str | None) -> tuple[Any, ...]:
+    def layers(ready: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready, tab="layers")
         first = _read(scope, selection, ready["model"])[0]
         figure = pictures.layers(first, selection, selection.layer_of(scope.card), mode or "light")
-        return *framed(figure), choices("scale", "Colour scale", SCALES, selection.scale)
+        return *framed(figure, above=26), choices("scale", "Colour scale", SCALES, selection.scale)
 
     @app.callback(
         Output(Text.STATISTICS, "figure"),
@@ -196,11 +209,11 @@ def _register_others(app: Dash, workspace: Workspace) -> None:
         Output(Text.TABLE_PLACE, "children"),
         *_INPUTS,
     )
-    def statistics(ready: Any, search: str, mode: str | None) -> tuple[Any, ...]:
+    def statistics(ready: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready, tab="statistics")
         found = layer_statistics(_read(scope, selection, ready["model"])[0])
         return *framed(pictures.statistics(found, selection, mode or "light")), table(
-            Text.TABLE, found.table, "layer-statistics"
+            Text.TABLE, found.table, "layer-statistics", COLUMNS
         )
 
 

@@ -1,0 +1,177 @@
+"""The Text view: from a selection to what is drawn of it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from neuronscope.app import inspector, pictures, strips
+from neuronscope.app.parts import framed
+from neuronscope.app.selection import Selection
+from neuronscope.app.views import text as view
+from neuronscope.scope import Workspace
+from neuronscope.settings import Settings
+from tests.app.test_parts import boxes, props, walk
+from tests.models_for_tests import gpt2, llama, tokenizer
+
+WORDS = "the cat sat on the mat and a dog ran under the tree ."
+OTHER = "the dog sat on the mat and a cat ran under the tree ."
+
+
+@pytest.fixture(scope="module")
+def scope(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    workspace = Workspace(Settings(home / "cache", home / "data", offline=True))
+    yield workspace.attach(gpt2(n_inner=100), tokenizer(), "small")
+    workspace.close()
+
+
+@pytest.fixture(scope="module")
+def pair(scope):
+    return scope.activations([WORDS, OTHER])
+
+
+def strings(part):
+    return [piece for piece in walk(part) if isinstance(piece, str)]
+
+
+def test_the_strongest_64_are_one_page_and_all_are_paged(pair):
+    assert pictures.page_of(pair, Selection()) == pictures.Page(0, 1, 0, 64, 64)
+    assert pictures.page_of(pair, Selection(count=0)) == pictures.Page(0, 1, 0, 100, 100)
+
+
+def test_pages_cover_every_unit_once_whatever_page_is_asked_for(pair, monkeypatch):
+    monkeypatch.setattr(pictures, "CELLS", 64 * len(pair[0].tokens))
+    pages = [pictures.page_of(pair, Selection(count=0, page=page)) for page in range(3)]
+    assert [(page.start, page.stop) for page in pages] == [(0, 64), (64, 100), (64, 100)]
+    assert view._pages(pair, Selection(count=0))[1].children == "1 to 64 of 100, by peak"
+
+
+def test_a_full_page_of_a_long_text_stays_below_the_size_that_travels(scope):
+    class Long:
+        tokens = range(1000)
+        values = np.zeros((1, 1, 3072), np.float32)
+
+    page = pictures.page_of([Long], Selection(count=0))
+    assert 4 * 4 / 3 * 1000 * (page.stop - page.start) < 1_500_000
+
+
+@pytest.mark.parametrize("side", ["a", "b", "difference"])
+@pytest.mark.parametrize("count", [64, 0])
+def test_two_texts_can_be_seen_each_and_as_their_difference(pair, side, count):
+    selection = Selection(compare=OTHER, side=side, count=count)
+    figure = pictures.heat(pair, selection, 1, "light")
+    expected = {"a": pair[0].layer(1), "b": pair[1].layer(1), "difference": pair[1].layer(1) - pair[0].layer(1)}[side]
+    drawn = np.asarray(figure.data[0].z)
+    assert drawn.shape == (len(expected), min(count or 100, 100))
+    units = np.asarray(figure.data[0].customdata)[0]
+    np.testing.assert_allclose(drawn, expected[:, units], rtol=1e-6)
+
+
+def test_true_ids_are_under_every_column(pair):
+    figure = pictures.heat(pair[:1], Selection(count=0, rule="variance"), 2, "dark")
+    assert sorted(np.asarray(figure.data[0].customdata)[0].tolist()) == list(range(100))
+
+
+def test_numbers_are_those_of_the_plot(pair):
+    frame = pictures.numbers("text-heat", pair[:1], Selection(), 1)
+    figure = pictures.heat(pair[:1], Selection(), 1, "light")
+    np.testing.assert_allclose(frame.filter(like="L1.N").to_numpy(), np.asarray(figure.data[0].z))
+    assert frame["token"].tolist() == list(pair[0].tokens.display)
+    for name in ("text-overview", "text-layers", "text-statistics"):
+        assert len(pictures.numbers(name, pair, Selection(compare=OTHER), 1))
+    assert {"token_a", "token_b"} <= set(pictures.numbers("text-heat", pair, Selection(compare=OTHER), 1).columns)
+
+
+def test_heads_are_shown_by_the_length_of_their_output(scope):
+    read = scope.activations([WORDS], site="attention")
+    heads = pictures.heat(read, Selection(site="attention"), 0, "light")
+    np.testing.assert_allclose(np.asarray(heads.data[0].z), read[0].head_norms()[0], rtol=1e-6)
+    assert np.asarray(pictures.heat(read, Selection(site="attention", count=0), 0, "light").data[0].z).shape[1] == 16
+
+
+def test_a_deep_model_shows_the_layers_around_the_chosen_one(pair, monkeypatch):
+    monkeypatch.setattr(pictures, "LAYERS", 2)
+    assert pictures._some_layers(pair[0], 0) == (0, 1)
+    assert pictures._some_layers(pair[0], 2) == (1, 2)
+
+
+def test_every_plot_fits_its_panel_and_its_budget(pair):
+    figures = [
+        pictures.overview(pair[0], Selection(position=3), 1, "light"),
+        pictures.heat(pair[:1], Selection(count=0), 1, "light"),
+        pictures.layers(pair[0], Selection(scale="layer"), 1, "dark"),
+    ]
+    for figure in figures:
+        shown, _, heading = framed(figure)
+        assert heading[0].children
+        assert len(shown.to_json()) < 1_500_000
+
+
+def test_the_strip_is_coloured_by_the_layers_peak_and_by_a_chosen_neuron(pair):
+    first = pair[0]
+    peak = strips.text_strips([first], Selection(), 1)
+    values = [float(props(box)["data-value"]) for box in boxes(peak) if "data-value" in props(box)]
+    np.testing.assert_allclose(np.abs(values), np.abs(first.layer(1)).max(1), rtol=1e-4)
+    chosen = strips.text_strips([first], Selection(neuron=7, colour="neuron"), 1)
+    values = [float(props(box)["data-value"]) for box in boxes(chosen) if "data-value" in props(box)]
+    np.testing.assert_allclose(values, first.layer(1)[:, 7], rtol=1e-4, atol=1e-6)
+    assert "activation of L1.N7" in strings(chosen)
+
+
+def test_two_texts_have_two_strips_on_one_scale_and_only_the_first_has_the_lock(pair):
+    made = strips.text_strips(pair, Selection(compare=OTHER, position=2), 1)
+    pressed = [props(box)["aria-pressed"] for box in boxes(made) if "data-value" in props(box)]
+    assert len(pressed) == len(pair[0].tokens) + len(pair[1].tokens)
+    assert [i for i, state in enumerate(pressed) if state == "true"] == [2]
+
+
+def test_the_scale_is_set_by_the_tokens_that_count():
+    peak = strips.peaks(np.array([[100.0, 0.0], [-3.0, 2.0], [0.0, 1.0]]))
+    assert peak.tolist() == [100.0, -3.0, 1.0]
+
+
+def test_the_inspector_looks_at_the_last_token_unless_one_is_locked(scope, pair):
+    last = inspector.inspect(scope, pair[0], WORDS, None)
+    assert any("the last token; press another" in text for text in strings(last[0]))
+    locked = inspector.inspect(scope, pair[0], WORDS, 3)
+    assert any(text.startswith("position 3 · id") for text in strings(locked[0]))
+
+
+def test_the_inspector_names_the_strongest_neuron_and_opens_it(scope, pair):
+    values = pair[0].values[:, 5]
+    layer, index = np.unravel_index(np.abs(values).argmax(), values.shape)
+    shown = inspector.inspect(scope, pair[0], WORDS, 5)
+    opened = [json.loads(props(b)["data-go"]) for part in shown for b in boxes(part)]
+    raw = [step for step in opened if "neuron" in step]
+    assert raw[0] == {"view": "neuron", "layer": int(layer), "neuron": int(index)}
+    words = strings(shown[-1])
+    assert {"Raw", "z", "Effect"} <= set(words)
+    assert any(word.startswith("within this text") for word in words)
+
+
+def test_what_has_no_neurons_has_no_effects_and_opens_nothing(scope):
+    read = scope.activations(WORDS, site="residual")
+    shown = inspector.inspect(scope, read, WORDS, 5)
+    assert "Effect" not in strings(shown[-1])
+    assert [b for b in boxes(shown[-1]) if "data-go" in props(b)] == []
+
+
+def test_a_press_on_a_cell_opens_the_neuron_at_its_token(pair):
+    one, two = pair[:1], pair
+    assert view._cell((4, 9), one, Selection(), 1) == {"view": "neuron", "layer": 1, "neuron": 9, "position": 4}
+    assert view._cell((4, 9), one, Selection(site="residual"), 1) == {"position": 4, "layer": 1}
+    assert view._cell((4, 9), two, Selection(compare=OTHER, side="b", position=1), 1)["position"] == 1
+    assert view._cell((4, 9), two, Selection(compare=OTHER), 1)["position"] == 4
+
+
+def test_only_the_sites_the_model_has_are_offered(scope, tmp_path):
+    offered = strings(view._settings(scope.card, Selection()))
+    workspace = Workspace(Settings(tmp_path / "c", tmp_path / "d", offline=True))
+    gated = workspace.attach(llama(), tokenizer(), "gated").card
+    sites = [option["value"] for option in view._settings(gated, Selection()).children[0].children[1].options]
+    assert "gate" in sites
+    plain = [option["value"] for option in view._settings(scope.card, Selection()).children[0].children[1].options]
+    assert "gate" not in plain
+    assert offered
+    workspace.close()

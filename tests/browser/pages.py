@@ -1,0 +1,171 @@
+"""The page under test: two tiny models that read any text byte by byte, and a visitor's hands and eyes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+from neuronscope.app import create_app
+from neuronscope.app.serving import BackgroundServer, background_server
+from neuronscope.scope import Workspace
+from neuronscope.settings import Settings
+from tests.browser.looking import settle
+from tests.models_for_tests import gpt2, llama
+
+QUIET = """
+const [work, again] = ['work', 'again'].map(id => document.getElementById(id));
+return Boolean(document.querySelector('.strip')) && work.hidden && !document.querySelector('.main.stale');
+"""
+
+
+@dataclass
+class Site:
+    """The page being served."""
+
+    workspace: Workspace
+    """What it asks."""
+    server: BackgroundServer
+    """Its server."""
+    manager: Any
+    """What runs its long work."""
+
+    @classmethod
+    def start(cls, home: Path) -> Site:
+        """Serve the page with the models `tiny` (GPT-2) and `gated` (Llama)."""
+        workspace = Workspace(Settings(home / "cache", home / "data", offline=True, model_roots=(home / "models",)))
+        sizes = {"vocab_size": 256, "n_positions": 160, "n_inner": 700}
+        workspace.attach(gpt2(**sizes), byte_tokenizer(), "tiny")
+        workspace.attach(llama(vocab_size=256, max_position_embeddings=160), byte_tokenizer(), "gated")
+        app = create_app(workspace, model="tiny")
+        return cls(workspace, background_server(app), app.manager)
+
+    def close(self) -> None:
+        """End its work, its server and its models."""
+        self.manager.close()
+        self.server.close()
+        self.workspace.close()
+
+
+def byte_tokenizer() -> Any:
+    """One token for each byte of the text."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = {character: i for i, character in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    bytes_of = Tokenizer(models.BPE(vocab=alphabet, merges=[]))
+    bytes_of.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    bytes_of.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=bytes_of)
+
+
+SHORT = "hello there"
+"""The text that tests look at unless they bring their own."""
+
+AFRESH = """
+const close = '.modal.show .btn-close, .notice .btn-close, .panel.enlarged [data-enlarge]';
+document.querySelectorAll(close).forEach(button => button.click());
+document.querySelectorAll('details[open]').forEach(details => details.removeAttribute('open'));
+if (document.documentElement.dataset.bsTheme === 'dark') document.querySelector('[data-theme]').click();
+document.activeElement.blur();
+dash_clientside.set_props('url', {search: arguments[0]});
+"""
+
+
+class Page:
+    """What a visitor does and sees."""
+
+    def __init__(self, driver: WebDriver, site: Site) -> None:
+        """A visitor at the browser."""
+        self.driver = driver
+        self.site = site
+
+    def open(self, *, ready: bool = True, fresh: bool = False, **query: Any) -> Page:
+        """Go to an address of the site and wait until all of it is drawn; with `fresh`, load the page anew.
+
+        The text is a short one unless another is given; `text=None` leaves it to the page.
+        """
+        query = {name: value for name, value in {"text": SHORT, **query}.items() if value is not None}
+        search = f"?{urlencode(query)}" if query else ""
+        if not fresh and self.driver.current_url.startswith(self.site.server.url):
+            self.driver.execute_script(AFRESH, search)
+        else:
+            self.driver.get(f"{self.site.server.url}_dash-layout")
+            self.driver.execute_script("localStorage.setItem('neuronscope-theme', '\"light\"')")
+            self.driver.get(f"{self.site.server.url}{search}")
+        return self.ready() if ready else self.settled()
+
+    def ready(self) -> Page:
+        """Wait until what is asked for has been read and drawn."""
+        self.settled()
+        self.wait(lambda: self.driver.execute_script(QUIET), "the text to be read")
+        return self.settled()
+
+    def settled(self) -> Page:
+        """Wait until no callback runs."""
+        settle(self.driver)
+        return self
+
+    def wait(self, condition: Any, what: str = "", seconds: float = 15) -> Any:
+        """Wait until `condition()` holds."""
+        return WebDriverWait(self.driver, seconds, poll_frequency=0.05).until(lambda _: condition(), what)
+
+    def one(self, selector: str) -> WebElement:
+        """The first element that `selector` finds."""
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector: str) -> list[WebElement]:
+        """Every element that `selector` finds."""
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def press(self, selector: str) -> Page:
+        """Press the first visible element that `selector` finds, and wait until the page has answered."""
+        next(element for element in self.all(selector) if element.is_displayed()).click()
+        return self.settled()
+
+    def keys(self, *keys: str) -> Page:
+        """Type on the page itself."""
+        ActionChains(self.driver).send_keys(*keys).perform()
+        return self.settled()
+
+    def write(self, text: str, *, run: bool = True) -> Page:
+        """Write into the prompt box, and run it with Ctrl-Enter."""
+        box = self.one(".prompt-box")
+        box.send_keys(Keys.CONTROL, "a")
+        box.send_keys(text)
+        if run:
+            box.send_keys(Keys.CONTROL, Keys.ENTER)
+            return self.ready()
+        return self
+
+    @property
+    def query(self) -> dict[str, str]:
+        """What stands in the address, but for the short text."""
+        found = {name: values[0] for name, values in parse_qs(urlsplit(self.driver.current_url).query).items()}
+        return {name: value for name, value in found.items() if (name, value) != ("text", SHORT)}
+
+    @property
+    def tokens(self) -> list[str]:
+        """The tokens of the first strip, as they are shown."""
+        return self.driver.execute_script(
+            "return [...document.querySelector('.strip').querySelectorAll('.token')].map(t => t.textContent)"
+        )
+
+    @property
+    def notices(self) -> list[str]:
+        """The notices that stand on the page."""
+        return [notice.get_property("innerText").replace("\n\n", "\n").strip() for notice in self.all(".notice")]
+
+    def figure(self, graph: str, expression: str) -> Any:
+        """Part of a plot, such as `data[0].type`."""
+        return self.driver.execute_script(
+            f"const plot = document.querySelector('#{graph} .js-plotly-plot'); return plot.{expression}"
+        )
