@@ -14,6 +14,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from neuronscope.version import VERSION
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from neuronscope.scope import Scope, Workspace
     from neuronscope.vocabulary import Activations, Neuron, Site, Tokens
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "Activations",

@@ -64,9 +64,9 @@ def main() -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from neuronscope import __version__
+        from neuronscope.version import VERSION
 
-        print(f"neuronscope {__version__}")
+        print(f"neuronscope {VERSION}")
         raise typer.Exit
 
 

@@ -94,7 +94,7 @@ def written_aside(path: Path) -> Iterator[Path]:
 
 def metadata(activations: Activations) -> dict[str, str]:
     """Where the numbers come from, as the strings that stand beside them in a file."""
-    from neuronscope import __version__
+    from neuronscope.version import VERSION
 
     return {
         "model": activations.source.model,
@@ -103,7 +103,7 @@ def metadata(activations: Activations) -> dict[str, str]:
         "site": activations.site.value,
         "text": activations.tokens.text,
         "tokens": json.dumps(activations.tokens.display, ensure_ascii=False),
-        "version": __version__,
+        "version": VERSION,
     }
 
 

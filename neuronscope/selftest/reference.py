@@ -38,6 +38,7 @@ def module_outputs(
 
 
 def logits(network: PreTrainedModel, ids: Sequence[int]) -> Float[np.ndarray, "tokens vocabulary"]:
+    """What the network itself says comes next, at every token."""
     import torch
 
     with torch.no_grad():
