@@ -9,21 +9,22 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import nn
 
 from neuronscope.errors import InputError, ModelNotFound, UnsupportedModel
+from neuronscope.jobs import track
 from neuronscope.models import tokenization
 from neuronscope.models.catalogue import DEMO_PREFIX, demo_folder
 from neuronscope.models.estimate import estimate
-from neuronscope.models.families import Family, family_of
+from neuronscope.models.families import Family, auto_class, family_of
 from neuronscope.models.precision import Precision, choose, held_bytes, inputs, loading_options, settle
 from neuronscope.vocabulary import ModelCard, Site, Tokens
 
@@ -107,6 +108,7 @@ def load(
     revision: str | None = None,
     trust_remote_code: bool = False,
     offline: bool = False,
+    room: Room | None = None,
 ) -> LoadedModel:
     """Load a model by demo name (`demo:stories`), hub name (`gpt2`) or folder.
 
@@ -117,6 +119,7 @@ def load(
         revision: A branch, tag or commit on the hub.
         trust_remote_code: Whether to run code that comes with the checkpoint.
         offline: Use only what is on this machine.
+        room: Who makes room for the weights before they are loaded; by default nobody does.
 
     Raises:
         ModelNotFound: if there is no such model, or it cannot be reached.
@@ -136,18 +139,18 @@ def load(
     try:
         config = transformers.AutoConfig.from_pretrained(place, **options)
         family = family_of(config, name)
-        free = _free(where)
-        sizes = estimate(config, _auto_class(family, config), device=where.type).bytes
-        chosen = choose(precision, config, where, sizes, free).precision
+        sizes = estimate(config, auto_class(family, config), device=where.type).bytes
+        chosen = choose(precision, config, where, sizes, room.most(where) if room else free(where)).precision
+        if room:
+            room.make(sizes[chosen], where)
         tokenizer = transformers.AutoTokenizer.from_pretrained(place, **options)
-        with _quiet():
-            network = getattr(transformers, _auto_class(family, config)).from_pretrained(
+        with _weights_reported():
+            network = getattr(transformers, auto_class(family, config)).from_pretrained(
                 place, use_safetensors=True, **loading_options(chosen, where), **options
             )
     except (OSError, ValueError) as error:
         raise _cannot_load(name, local=local, offline=offline, error=error) from error
-    network = (network if chosen.quantized else network.to(where)).eval()
-    settle(network)
+    settle(network.eval())
     commit = None if local else getattr(config, "_commit_hash", None)
     return _checked(LoadedModel(network, tokenizer, family, _card(name, network, family, commit)))
 
@@ -176,16 +179,6 @@ def _place(name: str) -> tuple[str, bool]:
     return str(folder) if looks_like_folder else name, looks_like_folder
 
 
-def _auto_class(family: Family, config: PretrainedConfig) -> str:
-    """The class of transformers that loads this checkpoint with the head it really has: others would be made up."""
-    if family.head == "causal":
-        return "AutoModelForCausalLM"
-    if family.head == "encoder":
-        return "AutoModelForTextEncoding"
-    has_head = any(name.endswith(("ForMaskedLM", "ForPreTraining")) for name in config.architectures or ())
-    return "AutoModelForMaskedLM" if has_head else "AutoModel"
-
-
 def _base(network: PreTrainedModel, family: Family) -> PreTrainedModel:
     return network.get_encoder() if family.head == "encoder" else network.base_model
 
@@ -203,20 +196,36 @@ def _device(name: str) -> torch.device:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers' own progress bar off the terminal: ours says more, and a page has none."""
+def _weights_reported() -> Iterator[None]:
+    """Let whoever asked for the model hear of every weight that is loaded, and stop between two of them.
+
+    transformers announces its progress bars to a hook before it makes them; this one takes their place.
+    """
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    def instead(make: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        if options.get("desc") == "Loading weights" and args:
+            return track(args[0], label="Loading weights", total=len(args[0]))
+        return make(*args, **{**options, "disable": True})
+
+    before = logging.set_tqdm_hook(instead)
     try:
         yield
     finally:
-        if shown:
-            logging.enable_progress_bar()
+        logging.set_tqdm_hook(before)
 
 
-def _free(device: torch.device) -> int:
+class Room(Protocol):
+    """Whoever can make room for a model."""
+
+    def most(self, device: torch.device) -> int:
+        """Bytes of weights that could be had on `device`, if need be by letting other models go."""
+
+    def make(self, size: int, device: torch.device) -> None:
+        """Let models go until `size` bytes of weights fit on `device`."""
+
+
+def free(device: torch.device) -> int:
     """Bytes that could still be taken on `device`."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]

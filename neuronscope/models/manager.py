@@ -2,25 +2,35 @@
 
 A hook sits on a module, so a second thread's pass through the same network would run through the first one's hooks:
 `with manager.lend(key) as model:` is the only way to a network. It waits its turn and pins the model while it is lent.
+A model that does not fit beside the warm ones takes the place of those used least recently; if they are lent, it waits.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 import threading
-from collections import OrderedDict
+import time
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from neuronscope.errors import ModelNotFound
+from neuronscope.errors import ModelDoesNotFit, ModelNotFound
 from neuronscope.jobs import checkpoint
 from neuronscope.vocabulary import ModelCard
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from neuronscope.models.loading import LoadedModel
+
+ATTACHED = "attached"
+"""The precision in the key of a model that a program handed us."""
+_PATIENCE = 0.1
+"""Seconds between two looks at whether a wait is over or no longer wanted."""
 
 
 @dataclass(frozen=True)
@@ -38,25 +48,30 @@ class Key:
     trust_remote_code: bool = False
     """Whether its own code may run."""
 
+    @property
+    def attached(self) -> bool:
+        """Whether a program handed it to us; it cannot be loaded again."""
+        return self.precision == ATTACHED
+
 
 @dataclass(eq=False)
 class _Warm:
     model: LoadedModel
-    attached: bool
     lock: threading.RLock = field(default_factory=threading.RLock)
-    waiting: int = 0
+    users: Counter[int] = field(default_factory=Counter)
+    """Threads that have it or wait for it."""
 
 
 class Manager:
-    """Warm models, the least recently used let go when they outgrow the budget."""
+    """Warm models, the least recently used let go when another needs their room."""
 
     def __init__(self, *, budget: int | None = None, offline: bool = False) -> None:
-        """`budget` is the most bytes of weights to keep warm; by default 60 % of the machine's memory."""
+        """`budget` is the most bytes of weights to keep; by default 60 % of the machine's memory."""
         self.offline = offline
-        self._budget = budget if budget is not None else _most_of_memory()
+        self.budget = budget if budget is not None else _most_of_memory()
         self._warm: OrderedDict[Key, _Warm] = OrderedDict()
         self._table = threading.RLock()
-        self._loading = threading.Lock()
+        self._loading = threading.RLock()
 
     def load(self, key: Key) -> ModelCard:
         """Make the model of `key` warm and return its card; raises what `models.loading.load` raises."""
@@ -68,8 +83,8 @@ class Manager:
 
         model = attach(network, tokenizer, name)
         with self._table:
-            key = Key(self._free_name(model.card.name), "attached", str(model.device))
-            self._warm[key] = _Warm(model, attached=True)
+            key = Key(self._free_name(model.card.name), ATTACHED, str(model.device))
+            self._warm[key] = _Warm(model)
         return key
 
     @contextlib.contextmanager
@@ -77,7 +92,7 @@ class Manager:
         """Lend the model of `key` to this thread alone; waiting for it is a checkpoint."""
         warm = self._find(key, claim=True)
         try:
-            while not warm.lock.acquire(timeout=0.1):
+            while not warm.lock.acquire(timeout=_PATIENCE):
                 checkpoint()
             try:
                 yield warm.model
@@ -85,7 +100,7 @@ class Manager:
                 warm.lock.release()
         finally:
             with self._table:
-                warm.waiting -= 1
+                warm.users -= Counter([threading.get_ident()])
 
     def cards(self) -> dict[Key, ModelCard]:
         """The warm models, least recently used first."""
@@ -94,30 +109,39 @@ class Manager:
 
     @property
     def bytes(self) -> int:
-        """Memory that the warm models' weights take."""
+        """Memory that the warm models' weights take, those of attached models included."""
         return sum(card.bytes for card in self.cards().values())
+
+    def would_evict(self, size: int, device: str = "cpu") -> tuple[Key, ...] | None:
+        """The models that would have to go for `size` bytes more on `device`; None if that would not be enough."""
+        import torch
+
+        return self._victims(size, torch.device(device), spare_lent=False)
 
     def evict(self, key: Key) -> bool:
         """Let the model go if it is warm and not lent; says whether it went."""
         with self._table:
             warm = self._warm.get(key)
-            if warm is None or warm.waiting:
+            if warm is None or warm.users:
                 return False
             del self._warm[key]
-            return True
+        del warm
+        _give_back_memory()
+        return True
 
     def close(self) -> None:
         """Let every model go."""
         with self._table:
             self._warm.clear()
+        _give_back_memory()
 
     def _find(self, key: Key, *, claim: bool = False) -> _Warm:
         found = self._warm_one(key, claim=claim)
         if found is not None:
             return found
-        if key.precision == "attached":
+        if key.attached:
             raise ModelNotFound(f"{key.name} was attached by a program and has been let go: attach it again.")
-        while not self._loading.acquire(timeout=0.1):
+        while not self._loading.acquire(timeout=_PATIENCE):
             checkpoint()
         try:
             return self._warm_one(key, claim=claim) or self._load(key, claim=claim)
@@ -126,39 +150,125 @@ class Manager:
 
     def _warm_one(self, key: Key, *, claim: bool) -> _Warm | None:
         with self._table:
-            warm = self._warm.get(key)
-            if warm is not None:
-                self._warm.move_to_end(key)
-                warm.waiting += claim
+            found = next((known for known, warm in self._warm.items() if _serves(known, warm.model.card, key)), None)
+            if found is None:
+                return None
+            self._warm.move_to_end(found)
+            warm = self._warm[found]
+            if claim:
+                warm.users[threading.get_ident()] += 1
             return warm
 
     def _load(self, key: Key, *, claim: bool) -> _Warm:
         from neuronscope.models.loading import load
 
-        model = load(
-            key.name,
-            precision=key.precision,
-            device=key.device,
-            revision=key.revision,
-            trust_remote_code=key.trust_remote_code,
-            offline=self.offline,
-        )
+        try:
+            model = load(
+                key.name,
+                precision=key.precision,
+                device=key.device,
+                revision=key.revision,
+                trust_remote_code=key.trust_remote_code,
+                offline=self.offline,
+                room=_Room(self),
+            )
+        except BaseException:
+            _give_back_memory()  # of what had been loaded when it failed or was cancelled
+            raise
         with self._table:
-            warm = self._warm[key] = _Warm(model, attached=False, waiting=int(claim))
-            self._make_room(keep=key)
+            warm = self._warm[key] = _Warm(model)
+            if claim:
+                warm.users[threading.get_ident()] += 1
         return warm
 
-    def _make_room(self, keep: Key) -> None:
-        for key in list(self._warm):
-            if self.bytes <= self._budget:
-                return
-            if key != keep and not self._warm[key].attached:
-                self.evict(key)
+    def _victims(self, size: int, device: torch.device, *, spare_lent: bool) -> tuple[Key, ...] | None:
+        """The least recently used models whose going leaves room for `size` bytes, None if all are not enough."""
+        from neuronscope.models.loading import free
+
+        with self._table:
+            over_budget = sum(w.model.card.bytes for k, w in self._warm.items() if not k.attached) + size - self.budget
+            short = int(size * 1.1) - free(device)
+            chosen: list[Key] = []
+            for key, warm in self._warm.items():
+                if over_budget <= 0 and short <= 0:
+                    break
+                if key.attached or (spare_lent and warm.users):
+                    continue
+                chosen.append(key)
+                over_budget -= warm.model.card.bytes
+                short -= warm.model.card.bytes if warm.model.device.type == device.type else 0
+            return tuple(chosen) if over_budget <= 0 and short <= 0 else None
+
+    def _mine_alone(self) -> bool:
+        """Whether every model that is lent is lent to this thread: waiting for it would never end."""
+        with self._table:
+            me = threading.get_ident()
+            return all(set(warm.users) <= {me} for warm in self._warm.values())
 
     def _free_name(self, name: str) -> str:
         taken = {key.name for key in self._warm}
         names = [name, *(f"{name} ({n})" for n in range(2, len(taken) + 3))]
         return next(free for free in names if free not in taken)
+
+
+class _Room:
+    """Room for one load: `models.loading.Room`."""
+
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
+
+    def most(self, device: torch.device) -> int:
+        """The budget, or what is free and could be freed on `device` if that is less."""
+        from neuronscope.models.loading import free
+
+        manager = self._manager
+        with manager._table:
+            own = [w.model for k, w in manager._warm.items() if not k.attached and w.model.device.type == device.type]
+        # The budget is of weights; choosing a precision asks for a tenth more than those.
+        return min(int(manager.budget * 1.1) + 1, free(device) + sum(model.card.bytes for model in own))
+
+    def make(self, size: int, device: torch.device) -> None:
+        """Evict what has to go, waiting for models that are lent."""
+        manager = self._manager
+        while not self._made(size, device):
+            never = manager._victims(size, device, spare_lent=False) is None
+            if never or manager._mine_alone():
+                raise ModelDoesNotFit(
+                    f"It needs {size / 1e6:,.0f} MB beside the models that are in use, and the budget for models is "
+                    f"{manager.budget / 1e6:,.0f} MB. Finish what runs on them, or raise the budget."
+                )
+            checkpoint()
+            time.sleep(_PATIENCE / 10)
+
+    def _made(self, size: int, device: torch.device) -> bool:
+        manager = self._manager
+        with manager._table:
+            victims = manager._victims(size, device, spare_lent=True)
+            return victims is not None and all(manager.evict(key) for key in victims)
+
+
+def _serves(known: Key, card: ModelCard, asked: Key) -> bool:
+    """Whether a warm model is what is asked for: the same key, or the precision and device that `auto` came to."""
+    if known == asked:
+        return True
+    same = all(getattr(known, part) == getattr(asked, part) for part in ("name", "revision", "trust_remote_code"))
+    return (
+        same
+        and not known.attached
+        and asked.precision in {known.precision, card.precision}
+        and asked.device in {known.device, card.device}
+    )
+
+
+def _give_back_memory() -> None:
+    """Return what is no longer used to the machine: Python's garbage, the GPU's cache, the C library's free blocks."""
+    gc.collect()
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    with contextlib.suppress(OSError, AttributeError):  # only the GNU C library has malloc_trim
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def _most_of_memory() -> int:

@@ -96,8 +96,9 @@ def choose(
 
 def loading_options(precision: Precision, device: torch.device) -> dict[str, Any]:
     """What `from_pretrained` needs to load in this precision."""
+    place = {} if device.type == "cpu" else {"device_map": {"": device}}
     if not precision.quantized:
-        return {"dtype": getattr(torch, precision)}
+        return {"dtype": getattr(torch, precision), **place}
     from transformers import BitsAndBytesConfig
 
     # It would say at every projection of every pass that 8-bit products go through float16: known, and stated above.

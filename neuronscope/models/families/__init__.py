@@ -11,7 +11,7 @@ from neuronscope.models.families.family import Family
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-__all__ = ["FAMILIES", "Family", "family_of"]
+__all__ = ["FAMILIES", "Family", "auto_class", "family_of"]
 
 FAMILIES: tuple[Family, ...] = (
     gpt2.GPT2,
@@ -59,6 +59,16 @@ def family_of(config: PretrainedConfig, name: str) -> Family:
         if kind in family.model_types and family.applies(config):
             return family
     raise UnsupportedModel(f"{name} cannot be read: {_why_not(config, kind)}")
+
+
+def auto_class(family: Family, config: PretrainedConfig) -> str:
+    """The class of transformers that loads this checkpoint with the head it really has: others would be made up."""
+    if family.head == "causal":
+        return "AutoModelForCausalLM"
+    if family.head == "encoder":
+        return "AutoModelForTextEncoding"
+    has_head = any(name.endswith(("ForMaskedLM", "ForPreTraining")) for name in config.architectures or ())
+    return "AutoModelForMaskedLM" if has_head else "AutoModel"
 
 
 def _why_not(config: PretrainedConfig, kind: str) -> str:
