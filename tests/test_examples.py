@@ -1,0 +1,54 @@
+"""Every example runs as it stands, on the models that come along."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbclient
+import nbformat
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def printed(name):
+    """What a script prints, run as its first lines say."""
+    command = [sys.executable, f"examples/{name}"]
+    return subprocess.run(command, cwd=EXAMPLES.parent, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_every_example_is_run_here():
+    assert {path.name for path in EXAMPLES.iterdir() if path.suffix in {".py", ".ipynb"}} == {
+        "first_look.ipynb",
+        "gated_neurons.py",
+        "strongest_neurons.py",
+    }
+
+
+def test_the_strongest_neuron_of_each_word_is_named():
+    head, *lines = printed("strongest_neurons.py")
+    assert head.startswith("Scope(demo:stories: ")
+    assert len(lines) >= 5
+    assert all(re.match(r" *\S+ +L\d+\.N\d+ +[+-]\d+\.\d\d  promotes  \S", line) for line in lines)
+
+
+def test_the_four_cases_of_gated_neurons_make_up_everything():
+    head, _, _, *lines = printed("gated_neurons.py")
+    assert head.startswith("Scope(demo:stories-llama: ")
+    for line in lines:
+        shares = [float(share) for share in re.findall(r"([\d.]+)%", line)]
+        assert len(shares) == 4
+        assert sum(shares) == pytest.approx(100, abs=0.3)
+
+
+@pytest.mark.notebook
+@pytest.mark.xdist_group("notebook")
+def test_the_notebook_runs_from_top_to_bottom():
+    book = nbformat.read(EXAMPLES / "first_look.ipynb", as_version=4)
+    nbclient.NotebookClient(book, timeout=120, kernel_name="python3").execute()
+    shown = [out["data"] for cell in book.cells if cell.cell_type == "code" for out in cell.outputs if "data" in out]
+    assert sum("application/vnd.plotly.v1+json" in data for data in shown) == 2
+    assert sum("<iframe" in data.get("text/html", "") for data in shown) == 1
