@@ -18,6 +18,7 @@ from jaxtyping import Float
 
 from neuronscope.cache import ArrayCache
 from neuronscope.errors import InputError
+from neuronscope.jobs import track
 from neuronscope.models.catalogue import CATALOGUE, Entry
 from neuronscope.models.manager import Key, Manager
 from neuronscope.settings import Settings
@@ -26,6 +27,7 @@ from neuronscope.vocabulary import Activations, DirectEffects, ModelCard, Neuron
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+    from neuronscope.analysis.fidelity import Fidelity
     from neuronscope.engine.capture import Long
     from neuronscope.models.loading import LoadedModel
     from neuronscope.models.memory import Memory
@@ -175,6 +177,33 @@ class Scope:
         with self._lent() as model:
             wanted = None if target is None else _single_token(model, target)
             return direct_effects(model, model.tokens(text), position, wanted)
+
+    def fidelity(self, texts: list[str], against: str = "float32") -> Fidelity:
+        """How faithful this model is to itself in another precision, on a sample of texts.
+
+        Both are held in memory while they are compared.
+
+        Raises:
+            ModelDoesNotFit: if the other precision does not fit beside this one.
+            InputError: if there is no token to compare.
+        """
+        from neuronscope.analysis.fidelity import Comparing
+
+        full = self.workspace.scope(
+            self.key.name, precision=against, device=self.key.device, revision=self.key.revision
+        )
+        comparing = Comparing()
+        for text in track(texts, label=f"Comparing {self.card.precision} with {full.card.precision}"):
+            a, b = full.activations(text), self.activations(text)
+            logits = (full._logits(text), self._logits(text)) if self.card.causal else None
+            comparing.add(a, b, logits)
+        return comparing.result()
+
+    def _logits(self, text: str) -> Float[np.ndarray, "tokens vocabulary"]:
+        from neuronscope.engine.weights import next_token_logits
+
+        with self._lent() as model:
+            return next_token_logits(model, model.tokens(text))
 
     @contextmanager
     def _lent(self) -> Iterator[LoadedModel]:

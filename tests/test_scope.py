@@ -132,3 +132,22 @@ def test_the_front_door_loads_and_attaches() -> None:
     assert torch.equal(
         torch.from_numpy(scope.activations(TEXT).values), torch.from_numpy(scope.activations(TEXT).values)
     )
+
+
+def test_fidelity_holds_a_quantized_model_against_itself_in_full(workspace: Workspace, tmp_path: Path) -> None:
+    wide = {"hidden_size": 64, "intermediate_size": 192}
+    tiny.llama(**wide).save_pretrained(tmp_path / "wide")
+    tiny.tokenizer().save_pretrained(tmp_path / "wide")
+    found = {
+        precision: workspace.scope(str(tmp_path / "wide"), precision=precision, device="cpu").fidelity(
+            [TEXT, "the king and the queen sat under a green tree"]
+        )
+        for precision in ("float32", "bfloat16", "int8", "nf4")
+    }
+    assert found["float32"].divergence == 0
+    assert (found["float32"].table["correlation"] > 1 - 1e-9).all()
+    worst = {precision: result.table["correlation"].min() for precision, result in found.items()}
+    assert worst["float32"] > worst["bfloat16"] > worst["nf4"] > 0.5
+    assert found["nf4"].divergence > found["int8"].divergence > 0
+    assert found["nf4"].reduced.precision == "nf4"
+    assert found["nf4"].full.precision == "float32"

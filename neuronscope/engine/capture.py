@@ -107,6 +107,12 @@ def forward(
         )
 
 
+def within_context(model: LoadedModel, text: Tokens) -> None:
+    """Raise `TextTooLong` if the text does not fit into one pass."""
+    if len(text) > model.card.context:
+        raise TextTooLong(f"{_too_long(model, text)} Shorten it.")
+
+
 @contextlib.contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
     """Switch dropout and the like off within this context, and back to what each module had after it."""
@@ -186,12 +192,17 @@ def _pieces(model: LoadedModel, index: int, text: Tokens, long: Long) -> Iterato
     if len(text) <= context:
         yield _Piece(index, text.ids, 0, 0)
         return
-    too_long = f"This text has {len(text):,} tokens and {model.card.label} reads {context:,} at a time."
     if not model.card.causal:
-        raise TextTooLong(f"{too_long} It reads in both directions, so the text cannot be windowed: shorten it.")
+        raise TextTooLong(
+            f"{_too_long(model, text)} It reads in both directions, so it cannot be windowed: shorten it."
+        )
     if long != "window":
-        raise TextTooLong(f"{too_long} Shorten it, or ask for long texts to be read in windows.")
+        raise TextTooLong(f"{_too_long(model, text)} Shorten it, or ask for long texts to be read in windows.")
     yield from _windows(index, text, context)
+
+
+def _too_long(model: LoadedModel, text: Tokens) -> str:
+    return f"This text has {len(text):,} tokens and {model.card.label} reads {model.card.context:,} at a time."
 
 
 def _windows(index: int, text: Tokens, context: int) -> Iterator[_Piece]:

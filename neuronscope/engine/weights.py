@@ -19,7 +19,7 @@ from jaxtyping import Float
 from scipy import stats
 from torch import Tensor
 
-from neuronscope.engine.capture import capture, evaluating, forward, hooked
+from neuronscope.engine.capture import capture, evaluating, forward, hooked, within_context
 from neuronscope.errors import InputError, UnsupportedModel
 from neuronscope.models.loading import LoadedModel
 from neuronscope.models.precision import bias, matrix
@@ -67,6 +67,23 @@ def unembedding(model: LoadedModel) -> Float[Tensor, "vocabulary width"]:
     return _folded(model, matrix(model.unembedding).T, _final_norm(model)) * _logit_scale(model)
 
 
+def next_token_logits(model: LoadedModel, tokens: Tokens) -> Float[np.ndarray, "tokens vocabulary"]:
+    """The model's logits for what follows each token, soft cap and scale included, float32.
+
+    Raises:
+        TextTooLong: for a text beyond the context.
+        UnsupportedModel: if the model predicts no next token.
+    """
+    _predicts(model)
+    within_context(model, tokens)
+    ids = torch.from_numpy(tokens.ids)[None]
+    with evaluating(model.network):
+        output = forward(model, ids, torch.ones_like(ids, dtype=torch.bool))
+        with torch.inference_mode():
+            logits = model.unembedding(output.last_hidden_state[0]).float() * _logit_scale(model)
+            return _capped(model, logits).cpu().numpy()
+
+
 def direct_effects(model: LoadedModel, tokens: Tokens, position: int, target: int | None = None) -> DirectEffects:
     """What each neuron at `position` adds directly to the logit of the next token `target`.
 
@@ -81,8 +98,7 @@ def direct_effects(model: LoadedModel, tokens: Tokens, position: int, target: in
         UnsupportedModel: if the model predicts no next token.
     """
     tokens.check(position)
-    if not model.card.causal:
-        raise UnsupportedModel(f"{model.card.label} reads text in both directions and predicts no next token.")
+    _predicts(model)
     if target is not None and not 0 <= target < model.card.vocabulary:
         raise InputError(f"No token id {target}: {model.card.label} has ids 0 to {model.card.vocabulary - 1}.")
     until = _upto(tokens, position)
@@ -100,6 +116,11 @@ def direct_effects(model: LoadedModel, tokens: Tokens, position: int, target: in
         logit=outcome.logits[chosen].item(),
         values=values,
     )
+
+
+def _predicts(model: LoadedModel) -> None:
+    if not model.card.causal:
+        raise UnsupportedModel(f"{model.card.label} reads text in both directions and predicts no next token.")
 
 
 class _Scores:
@@ -188,7 +209,7 @@ def _logit_scale(model: LoadedModel) -> float:
     return float(getattr(config, "logit_scale", None) or 1.0) / float(getattr(config, "logits_scaling", None) or 1.0)
 
 
-def _capped(model: LoadedModel, logits: Float[Tensor, " vocabulary"]) -> Float[Tensor, " vocabulary"]:
+def _capped(model: LoadedModel, logits: Float[Tensor, "*tokens vocabulary"]) -> Float[Tensor, "*tokens vocabulary"]:
     cap = getattr(model.network.config, "final_logit_softcapping", None)
     return torch.tanh(logits / cap) * cap if cap else logits
 
