@@ -2,7 +2,7 @@
 
    Everything is said by attributes beside the component in Python:
    data-go      changes to the selection (JSON)        data-key     the key that presses it
-   data-focus   the key that puts the cursor there     data-submit  the button that Ctrl-Enter presses
+   data-focus   the key that puts the cursor there     data-submit  holds the data-run button that Ctrl-Enter presses
    data-export  png, svg or table                       data-copy    the id of the text to copy
    data-enlarge the panel around it fills the window   data-theme   changes between light and dark
    data-unfold  shows what a narrow screen folds away
@@ -106,7 +106,7 @@
     const box = event.target.closest?.("[data-submit]");
     if (box && event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
-      return document.querySelector(box.dataset.submit)?.click();
+      return box.querySelector("[data-run]").click();
     }
     if (event.key === "Escape") {
       document.querySelector(".panel.enlarged [data-enlarge]")?.click();

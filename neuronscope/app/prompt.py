@@ -31,7 +31,7 @@ def panel(selection: Selection, model: str, *, compare: bool = False) -> Any:
         [_box("text", "Your text", text_of(selection, model), 5), *second, run, changed], **{"data-submit": ""}
     )
     return html.Section(
-        [boxes, _samples(model), dcc.Store(id=_SAMPLE, data=samples(model)[0])], className="panel prompt"
+        [boxes, _unfold(), _samples(model), dcc.Store(id=_SAMPLE, data=samples(model)[0])], className="panel prompt"
     )
 
 

@@ -48,5 +48,6 @@ def test_nothing_overflows_a_narrow_window(page, query):
         assert not page.one(".samples").is_displayed()
         page.press("[data-unfold]")
         assert page.one(".samples").is_displayed()
+        page.press("[data-unfold]")
     finally:
         page.driver.set_window_size(1440, 900)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 NAME = "neuron"
 TITLE = "Neuron"
 ICON = "bullseye"
+ASIDE = "Weights"
 QUESTION = "What is this neuron?"
 
 
@@ -60,9 +61,15 @@ def layout(selection: Selection, model: str) -> Any:
     tools = graph_tools(Page.HISTOGRAM, "neuron-on-this-text")
     middle = [html.Div(id=Page.STRIP), card(Page.HISTOGRAM_HEAD, plot, tools=tools), html.Div(id=Page.INPUTS)]
     columns = [
-        html.Div(prompt.panel(selection, model), className="side"),
+        html.Div(
+            prompt.panel(selection, model),
+            className="side",
+            tabIndex=0,
+            role="region",
+            **{"aria-label": "Text and settings"},
+        ),
         html.Div(middle, className="middle"),
-        html.Aside(id=Page.WEIGHTS, className="inspector"),
+        html.Aside(id=Page.WEIGHTS, className="inspector", tabIndex=0, **{"aria-label": ASIDE}),
     ]
     return html.Div([html.Div(id=Page.HEAD), html.Div(columns, className="text-view")], className="neuron-view")
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 NAME = "text"
 TITLE = "Text"
 ICON = "body-text"
+ASIDE = "The locked token"
 QUESTION = "Which neurons fire on my text?"
 
 SITES = {
@@ -109,14 +110,23 @@ class Text:
 
 def layout(selection: Selection, model: str) -> Any:
     """The view, with its prompt filled in and everything else waiting for the text to be read."""
-    left = html.Div([prompt.panel(selection, model, compare=True), html.Div(id=Text.SETTINGS)], className="side")
+    left = html.Div(
+        [prompt.panel(selection, model, compare=True), html.Div(id=Text.SETTINGS)],
+        className="side",
+        tabIndex=0,
+        role="region",
+        **{"aria-label": "Text and settings"},
+    )
     strip = html.Div(id=Text.STRIP)
     tabs = html.Div(_tabs(selection), id=Text.TABS, className="tabs-place")
     neurons = html.Div([_overview_panel(), _heat_panel()], id=Text.NEURONS, hidden=selection.tab != "neurons")
     layers = html.Div(_layers_panel(), id=Text.LAYERS_PANE, hidden=selection.tab != "layers")
     numbers = html.Div(_statistics_panel(selection), id=Text.STATISTICS_PANE, hidden=selection.tab != "statistics")
     middle = html.Div([strip, tabs, neurons, layers, numbers], className="middle")
-    return html.Div([left, middle, html.Aside(id=Text.INSPECTOR, className="inspector")], className="text-view")
+    return html.Div(
+        [left, middle, html.Aside(id=Text.INSPECTOR, className="inspector", tabIndex=0, **{"aria-label": ASIDE})],
+        className="text-view",
+    )
 
 
 def register(app: Dash, workspace: Workspace) -> None:
