@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 from dash.exceptions import PreventUpdate
 
 from neuronscope.app.selection import Selection
+from neuronscope.demo import DEMOS
 
 if TYPE_CHECKING:
     from neuronscope.scope import Scope, Workspace
@@ -58,7 +59,8 @@ _SAMPLES = (
 
 def samples(model: str) -> tuple[str, ...]:
     """Texts to begin with: the demo model's own, or a few that show something in most models."""
-    return _SAMPLES
+    of, _, _ = model.partition("/")
+    return next((demo.prompts for demo in DEMOS if demo.name == of), _SAMPLES)
 
 
 def text_of(selection: Selection, model: str) -> str:

@@ -113,10 +113,8 @@ def register(app: Dash, workspace: Workspace) -> None:
     def fill(precision: str, is_open: bool) -> list[Any]:
         if not is_open:
             raise PreventUpdate
-        warm = [scope.name for scope in workspace.scopes()]
-        free = workspace.memory().available
-        attached = [scope.name for scope in workspace.scopes() if scope.key.precision == "attached"]
-        return [*_attached(attached), *_groups(workspace.catalogue, precision, warm, free)]
+        attached = [scope.name for scope in workspace.scopes() if scope.key.attached]
+        return [*_attached(attached), *_groups(workspace, precision)]
 
     @app.callback(
         Output(Frame.GO, "data", allow_duplicate=True),
@@ -161,11 +159,12 @@ def permitted(name: str, workspace: Workspace, given: str) -> None:
     allowed_folder(name, workspace.settings.model_roots)
 
 
-def _groups(catalogue: tuple[Entry, ...], precision: str, warm: list[str], free: int) -> Iterator[Any]:
+def _groups(workspace: Workspace, precision: str) -> Iterator[Any]:
     for title, least, most in _SIZES:
-        found = [e for e in catalogue if (e.demo and least < 0) or (not e.demo and least <= e.parameters < most)]
+        listed = workspace.catalogue
+        found = [e for e in listed if (e.demo and least < 0) or (not e.demo and least <= e.parameters < most)]
         if found:
-            rows = [_row(entry, precision, entry.name in warm, free) for entry in found]
+            rows = [_row(entry, precision, _badges(workspace, entry, precision)) for entry in found]
             yield html.Section([html.H3(title), html.Div(rows, className="model-rows")])
 
 
@@ -192,13 +191,33 @@ def _attached(names: list[str]) -> list[Any]:
     return [html.Section([html.H3("Given by your program"), html.Div(rows, className="model-rows")])]
 
 
-def _row(entry: Entry, precision: str, warm: bool, free: int) -> Any:
+def _badges(workspace: Workspace, entry: Entry, precision: str) -> list[Any]:
+    """What picking this model would mean: it is here, has to be fetched, needs permission, or needs room."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if any(scope.name == entry.name and not scope.key.attached for scope in workspace.scopes()):
+        return [html.Span("loaded", className="badge-small ready")]
+    here = entry.demo or isinstance(try_to_load_from_cache(entry.name, "config.json"), str)
+    badges = [] if here else [_badge("not on this machine" if workspace.settings.offline else "to be downloaded")]
+    if entry.permission and not here:
+        badges.append(_badge("asks for permission: set HF_TOKEN"))
+    memory = workspace.memory()
     needs = entry.parameters * _BYTES[precision]
-    badges = [html.Span("loaded", className="badge-small ready")] if warm else []
-    if entry.permission:
-        badges.append(html.Span("asks for permission: set HF_TOKEN", className="badge-small"))
-    if not warm and needs > free:
-        badges.append(html.Span(f"needs {readable(needs)}, {readable(free)} is free", className="badge-small warning"))
+    goes = workspace.manager.would_evict(needs, "cuda" if memory.gpus else "cpu")
+    if goes is None:
+        free = memory.gpus[0].free if memory.gpus else memory.available
+        badges.append(_badge(f"needs {readable(needs)}, {readable(free)} is free", "warning"))
+    elif goes:
+        badges.append(_badge(f"takes the place of {', '.join(key.name for key in goes)}", "warning"))
+    return badges
+
+
+def _badge(text: str, kind: str = "") -> Any:
+    return html.Span(text, className=f"badge-small {kind}".strip())
+
+
+def _row(entry: Entry, precision: str, badges: list[Any]) -> Any:
+    needs = entry.parameters * _BYTES[precision]
     size = [html.Span(_count(entry.parameters)), html.Span(readable(needs), title="Memory its weights take")]
     return html.Button(
         [

@@ -1,5 +1,6 @@
 """The frame: what it serves, what it says when something goes wrong, and that apps do not know each other."""
 
+import json
 import re
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from neuronscope.app.equations import equations, typeset
 from neuronscope.app.parts import dom_id
 from neuronscope.app.selection import Selection
 from neuronscope.errors import InputError, NoSuchLayer, Refused, TextTooLong
+from neuronscope.models.manager import Key
 from neuronscope.scope import Workspace
 from neuronscope.settings import Settings
-from tests.app.test_parts import walk
+from tests.app.test_parts import props, walk
 from tests.models_for_tests import gpt2, llama, tokenizer
 
 
@@ -170,16 +172,25 @@ def test_only_hub_names_known_models_and_allowed_folders_may_be_loaded(workspace
             picker.permitted(name, workspace, given="gpt2")
 
 
-def test_the_catalogue_stands_by_size_with_demo_models_first_and_says_what_does_not_fit(workspace):
-    sections = list(picker._groups(workspace.catalogue, "float32", ["gpt2"], free=5_000_000_000))
+def test_the_catalogue_stands_by_size_with_demo_models_first_and_says_what_picking_one_means(tmp_path):
+    small = Workspace(Settings(tmp_path / "c", tmp_path / "d", offline=True), budget=10_000_000_000)
+    sections = list(picker._groups(small, "float32"))
     words = [texts(section) for section in sections]
     assert words[0].startswith("Demo models")
-    assert "loaded" in words[1]
-    assert "needs 27 GB, 5 GB is free" in words[-1]
-    halved = list(picker._groups(workspace.catalogue, "bfloat16", [], free=20_000_000_000))
-    assert not any("is free" in texts(section) for section in halved)
-    listed = sum(len(list(section.children[1].children)) for section in sections)
-    assert listed == len(workspace.catalogue)
+    assert "not on this machine" not in words[0]
+    assert "not on this machine" in words[1]
+    assert "needs 27 GB" in words[-1]
+    assert "needs" not in texts(next(iter(picker._groups(small, "bfloat16"))))
+    listed = [props(row)["data-go"] for section in sections for row in section.children[1].children]
+    assert [json.loads(go)["model"] for go in listed] == [entry.name for entry in small.catalogue]
+    small.close()
+
+
+def test_a_model_whose_place_another_takes_is_named(workspace, monkeypatch):
+    gone = (Key("gpt2"),)
+    monkeypatch.setattr(workspace.manager, "would_evict", lambda size, device: gone)
+    entry = next(entry for entry in workspace.catalogue if not entry.demo)
+    assert "takes the place of gpt2" in [badge.children for badge in picker._badges(workspace, entry, "auto")]
 
 
 def test_the_equations_are_those_of_the_family(workspace):

@@ -86,9 +86,7 @@ def test_layers_share_a_scale_or_have_one_each(page):
     assert page.figure("text-layers", "data.filter(trace => trace.type === 'heatmap').length") == 3
     page.press('[data-go=\'{"scale": "layer"}\']')
     assert page.query == {"tab": "layers", "scale": "layer"}
-    ends = page.driver.execute_script(
-        "return document.querySelector('#text-layers .js-plotly-plot').data.filter(trace => trace.type === 'heatmap').map(trace => trace.zmax)"
-    )
+    ends = page.figure("text-layers", "data.filter(trace => trace.type === 'heatmap').map(trace => trace.zmax)")
     assert len(set(ends)) == 3
 
 
