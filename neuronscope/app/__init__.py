@@ -55,6 +55,7 @@ def create_app(
 
     from neuronscope.app import shell
     from neuronscope.app.background import ThreadManager
+    from neuronscope.app.readings import Readings
 
     seen = requests_prefix or prefix
     manager = ThreadManager(on_error=shell.report)
@@ -75,6 +76,7 @@ def create_app(
         add_log_handler=False,
     )
     app.manager = manager
+    app.readings = Readings()
     _serve_bootstrap(app, prefix)
     app.layout = shell.layout()
     app.validation_layout = shell.everything(model)

@@ -6,20 +6,17 @@ becomes the address, the values of the controls, and, where the model has to run
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dash import ALL, Dash, Input, Output, State, ctx, no_update
 
 from neuronscope.app.asking import Frame, Question, question, samples, text_of
 from neuronscope.app.selection import Selection
 
-if TYPE_CHECKING:
-    from neuronscope.scope import Workspace
-
 _NUMBERS = ("layer", "count")
 
 
-def register(app: Dash, workspace: Workspace, model: str) -> None:
+def register(app: Dash, model: str) -> None:
     """Register the callback; `model` is the one to show when the address names none."""
 
     @app.callback(
@@ -37,7 +34,7 @@ def register(app: Dash, workspace: Workspace, model: str) -> None:
     )
     def follow(search: str, go: Any, _f: Any, _r: Any, _d: Any, open_question: Any, ready: Any) -> tuple[Any, ...]:
         before = Selection.parse(search)
-        middle = _middle_layer(workspace, ready)
+        middle = ready["layers"] // 2 if ready else None
         after = _moved(before, go, middle, model)
         return (
             no_update if after == before else after.search,
@@ -54,14 +51,6 @@ def shown(selection: Selection, name: str, middle: int | None) -> Any:
         value = middle if value is None else value
         return None if value is None else str(value)
     return value
-
-
-def _middle_layer(workspace: Workspace, ready: Question | None) -> int | None:
-    """The layer that is shown when none is chosen, if the model is there already."""
-    if ready is None:
-        return None
-    card = workspace.scope(ready["model"], precision=ready["precision"]).card
-    return Selection().layer_of(card)
 
 
 def _moved(before: Selection, go: dict[str, Any] | None, middle: int | None, model: str) -> Selection:

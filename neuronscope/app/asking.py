@@ -43,6 +43,15 @@ class Question(TypedDict):
     """The precision asked for."""
 
 
+class Answer(Question):
+    """A question that has been prepared, with what the frame has to know of the model that was asked."""
+
+    layers: int
+    """How many layers it has."""
+    held: str
+    """How its weights are held, in words."""
+
+
 def question(selection: Selection, model: str) -> Question:
     """What `selection` asks, of `model` if it names none."""
     return {"key": selection.question, "model": selection.model or model, "precision": selection.precision}
@@ -69,7 +78,7 @@ def text_of(selection: Selection, model: str) -> str:
 
 
 def asked(
-    workspace: Workspace, view: str, search: str | None, ready: Question | None, tab: str | None = None
+    workspace: Workspace, view: str, search: str | None, ready: Answer | None, tab: str | None = None
 ) -> tuple[Scope, Selection]:
     """The scope and the selection, once what the address asks for has been prepared and `view` (and `tab`) is open.
 

@@ -12,7 +12,7 @@ import dash_bootstrap_components as dbc
 from dash import Dash, Input, Output, State, ctx, html
 from dash.exceptions import PreventUpdate
 
-from neuronscope.app.asking import Frame, Question
+from neuronscope.app.asking import Answer, Frame, Question
 from neuronscope.app.memory_bar import readable
 from neuronscope.app.parts import icon, short
 from neuronscope.app.security import allowed_folder
@@ -82,14 +82,14 @@ def layout() -> Any:
                 className="beside",
             ),
             html.P(
-                "GPT-2 and Llama families, weights in safetensors. Folders have to be allowed when the server starts.",
+                "Weights in safetensors, of a known family. Folders have to be allowed when the server starts.",
                 className="caption",
             ),
         ],
         className="other-model",
     )
     head = dbc.ModalHeader(dbc.ModalTitle("Choose a model", tag="h2"), close_button=True)
-    body = dbc.ModalBody([precision, html.Div(id=Picker.LIST, className="models"), other])
+    body = dbc.ModalBody([precision, other, html.Div(id=Picker.LIST, className="models")])
     return dbc.Modal([head, body], id=Picker.MODAL, size="lg", is_open=False, scrollable=True, className="picker")
 
 
@@ -135,12 +135,11 @@ def register(app: Dash, workspace: Workspace) -> None:
         Input(Frame.QUESTION, "data"),
         Input(Frame.READY, "data"),
     )
-    def name(question: Question | None, ready: Question | None) -> tuple[Any, str]:
+    def name(question: Question | None, ready: Answer | None) -> tuple[Any, str]:
         if question is None:
             raise PreventUpdate
         here = ready is not None and (ready["model"], ready["precision"]) == (question["model"], question["precision"])
-        held = workspace.scope(ready["model"], precision=ready["precision"]).card if here and ready else None
-        said = f"{held.precision} on {held.device}" if held else question["precision"]
+        said = ready["held"] if here and ready else question["precision"]
         shown = [html.Span(short(question["model"]), title=question["model"]), html.Span(said, className="held")]
         return shown, "dot ready" if here else "dot"
 

@@ -14,7 +14,7 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
 from neuronscope.app import about, address, memory_bar, picker, prompt
-from neuronscope.app.asking import Frame, Question, text_of
+from neuronscope.app.asking import Answer, Frame, Question, text_of
 from neuronscope.app.parts import go, icon, notice
 from neuronscope.app.selection import Selection
 from neuronscope.app.views import VIEWS
@@ -23,6 +23,7 @@ from neuronscope.vocabulary import Neuron
 
 if TYPE_CHECKING:
     from neuronscope.app.background import ThreadManager
+    from neuronscope.app.readings import Readings
     from neuronscope.scope import Scope, Workspace
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ def everything(model: str) -> Any:
 
 def register(app: Dash, workspace: Workspace, manager: ThreadManager, model: str) -> None:
     """Register the frame's callbacks; `model` is the one to show when the address names none."""
-    address.register(app, workspace, model)
+    address.register(app, model)
     _register_views(app, model)
     _register_work(app, workspace, manager, model)
     _register_jump(app, workspace)
@@ -224,8 +225,9 @@ def _register_work(app: Dash, workspace: Workspace, manager: ThreadManager, mode
         picker.permitted(question["model"], workspace, model)
         scope = workspace.scope(question["model"], precision=question["precision"])
         set_progress((None, "1", "Reading the text"))
-        _read(scope, Selection.parse(search).check(scope.card), question["model"])
-        return question
+        _read(app.readings, scope, Selection.parse(search).check(scope.card), question["model"])
+        held = f"{scope.card.precision} on {scope.card.device}"
+        return Answer(**question, layers=scope.card.layers, held=held)
 
     app.clientside_callback(
         """(question, ready, hidden) => {
@@ -240,13 +242,13 @@ def _register_work(app: Dash, workspace: Workspace, manager: ThreadManager, mode
     )
 
 
-def _read(scope: Scope, selection: Selection, model: str) -> None:
-    """Read the activations that the views will ask for; the scope remembers them."""
-    first = scope.activations(text_of(selection, model), site=selection.site, long=selection.long)
+def _read(readings: Readings, scope: Scope, selection: Selection, model: str) -> None:
+    """Read the activations that the views will ask for, and check what the selection says of the text."""
+    readings.forget(scope)
+    texts = [text_of(selection, model), *([selection.compare] if selection.compare is not None else [])]
+    first = readings.read(scope, texts, selection.site, selection.long)[0]
     if selection.position is not None:
         first.tokens.check(selection.position)
-    if selection.compare is not None:
-        scope.activations(selection.compare, site=selection.site, long=selection.long)
 
 
 def _register_jump(app: Dash, workspace: Workspace) -> None:

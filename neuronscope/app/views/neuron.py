@@ -80,13 +80,13 @@ def register(app: Dash, workspace: Workspace) -> None:
     @app.callback(Output(Page.HEAD, "children"), *_INPUTS[:2])
     def head(ready: Any, search: str) -> Any:
         scope, selection = asked(workspace, NAME, search, ready)
-        activations = _read(scope, selection, ready["model"])
+        activations = _read(app, scope, selection, ready["model"])
         return _head(scope.card, activations, chosen(activations, selection, scope.card))
 
     @app.callback(Output(Page.STRIP, "children"), *_INPUTS[:2])
     def strip(ready: Any, search: str) -> Any:
         scope, selection = asked(workspace, NAME, search, ready)
-        activations = _read(scope, selection, ready["model"])
+        activations = _read(app, scope, selection, ready["model"])
         return _strip(activations, chosen(activations, selection, scope.card), selection.position)
 
     @app.callback(
@@ -97,21 +97,23 @@ def register(app: Dash, workspace: Workspace) -> None:
     )
     def distribution(ready: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready)
-        activations = _read(scope, selection, ready["model"])
+        activations = _read(app, scope, selection, ready["model"])
         neuron = chosen(activations, selection, scope.card)
         return framed(_histogram(activations, neuron, selection.position, mode or "light"), left=56, above=26)
 
     @app.callback(Output(Page.INPUTS, "children"), *_INPUTS[:2])
     def inputs(ready: Any, search: str) -> Any:
         scope, selection = asked(workspace, NAME, search, ready)
-        neuron = chosen(_read(scope, selection, ready["model"]), selection, scope.card)
+        neuron = chosen(_read(app, scope, selection, ready["model"]), selection, scope.card)
         sites = [Site.GATE, Site.UP] if scope.card.gated else [Site.UP]
-        return _inputs([_read(scope, selection, ready["model"], site) for site in sites], neuron, selection.position)
+        return _inputs(
+            [_read(app, scope, selection, ready["model"], site) for site in sites], neuron, selection.position
+        )
 
     @app.callback(Output(Page.WEIGHTS, "children"), *_INPUTS[:2])
     def weights(ready: Any, search: str) -> Any:
         scope, selection = asked(workspace, NAME, search, ready)
-        neuron = chosen(_read(scope, selection, ready["model"]), selection, scope.card)
+        neuron = chosen(_read(app, scope, selection, ready["model"]), selection, scope.card)
         return _weights(scope.weights(neuron, 8 if scope.card.gated else 12))
 
     @app.callback(
@@ -125,7 +127,7 @@ def register(app: Dash, workspace: Workspace) -> None:
         scope, selection = asked(workspace, NAME, search, ready)
         if not clicks:
             raise PreventUpdate
-        activations = _read(scope, selection, ready["model"])
+        activations = _read(app, scope, selection, ready["model"])
         neuron = chosen(activations, selection, scope.card)
         frame = heatmap_table(activations, neuron.layer, [neuron.index])
         return dcc.send_data_frame(frame.to_csv, f"{neuron}.csv", index=False)
@@ -144,8 +146,9 @@ def chosen(activations: Activations, selection: Selection, model: ModelCard) -> 
     return Neuron(layer, int(np.abs(counted).max(0).argmax()))
 
 
-def _read(scope: Scope, selection: Selection, model: str, site: Site = Site.NEURONS) -> Activations:
-    return scope.activations(text_of(selection, model), site=site, long=selection.long)
+def _read(app: Dash, scope: Scope, selection: Selection, model: str, site: Site = Site.NEURONS) -> Activations:
+    found: list[Activations] = app.readings.read(scope, [text_of(selection, model)], site, selection.long)
+    return found[0]
 
 
 def _head(model: ModelCard, activations: Activations, neuron: Neuron) -> Any:

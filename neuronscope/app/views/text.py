@@ -158,12 +158,12 @@ def _register_settings(app: Dash, workspace: Workspace) -> None:
     @app.callback(Output(Text.STRIP, "children"), *_INPUTS[:2])
     def strip(ready: Any, search: str) -> Any:
         scope, selection = asked(workspace, NAME, search, ready)
-        return text_strips(_read(scope, selection, ready["model"]), selection, selection.layer_of(scope.card))
+        return text_strips(_read(app, scope, selection, ready["model"]), selection, selection.layer_of(scope.card))
 
     @app.callback(Output(Text.INSPECTOR, "children"), *_INPUTS[:2])
     def look(ready: Any, search: str) -> Any:
         scope, selection = asked(workspace, NAME, search, ready)
-        first = _read(scope, selection, ready["model"])[0]
+        first = _read(app, scope, selection, ready["model"])[0]
         return html.Section(inspect(scope, first, first.tokens.text, selection.position), className="panel")
 
 
@@ -177,7 +177,7 @@ def _register_neurons(app: Dash, workspace: Workspace) -> None:
     )
     def overview(ready: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready, tab="neurons")
-        first = _read(scope, selection, ready["model"])[0]
+        first = _read(app, scope, selection, ready["model"])[0]
         figure = pictures.overview(first, selection, selection.layer_of(scope.card), mode or "light")
         return *framed(figure, left=44, below=50), choices(
             "measure", "Show for each layer", MEASURES, selection.measure
@@ -193,7 +193,7 @@ def _register_neurons(app: Dash, workspace: Workspace) -> None:
     )
     def heat(ready: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready, tab="neurons")
-        texts, layer = _read(scope, selection, ready["model"]), selection.layer_of(scope.card)
+        texts, layer = _read(app, scope, selection, ready["model"]), selection.layer_of(scope.card)
         figure = pictures.heat(texts, selection, layer, mode or "light")
         return *framed(figure), _heat_tools(texts, selection, layer, scope.card), _pages(texts, selection)
 
@@ -208,7 +208,7 @@ def _register_others(app: Dash, workspace: Workspace) -> None:
     )
     def layers(ready: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready, tab="layers")
-        first = _read(scope, selection, ready["model"])[0]
+        first = _read(app, scope, selection, ready["model"])[0]
         figure = pictures.layers(first, selection, selection.layer_of(scope.card), mode or "light")
         return *framed(figure, above=26), choices("scale", "Colour scale", SCALES, selection.scale)
 
@@ -221,7 +221,7 @@ def _register_others(app: Dash, workspace: Workspace) -> None:
     )
     def statistics(ready: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready, tab="statistics")
-        found = layer_statistics(_read(scope, selection, ready["model"])[0])
+        found = layer_statistics(_read(app, scope, selection, ready["model"])[0])
         return *framed(pictures.statistics(found, selection, mode or "light")), table(
             Text.TABLE, found.table, "layer-statistics", COLUMNS
         )
@@ -239,7 +239,7 @@ def _register_presses(app: Dash, workspace: Workspace) -> None:
         scope, selection = asked(workspace, NAME, search, ready)
         if not click:
             raise PreventUpdate
-        texts, layer = _read(scope, selection, ready["model"]), selection.layer_of(scope.card)
+        texts, layer = _read(app, scope, selection, ready["model"]), selection.layer_of(scope.card)
         return _cell(clicked(click["points"][0]), texts, selection, layer)
 
     @app.callback(
@@ -270,7 +270,7 @@ def _register_csv(app: Dash, workspace: Workspace) -> None:
             raise PreventUpdate
         name = ctx.triggered_id["csv"]
         frame = pictures.numbers(
-            name, _read(scope, selection, ready["model"]), selection, selection.layer_of(scope.card)
+            name, _read(app, scope, selection, ready["model"]), selection, selection.layer_of(scope.card)
         )
         return dcc.send_data_frame(frame.to_csv, f"{name}.csv", index=False)
 
@@ -278,10 +278,11 @@ def _register_csv(app: Dash, workspace: Workspace) -> None:
 _INPUTS = (Input(Frame.READY, "data"), Input(Frame.URL, "search"), Input(Frame.THEME, "data"))
 
 
-def _read(scope: Scope, selection: Selection, model: str) -> list[Activations]:
-    """The activations of the text, and of the second one if there is one: the scope remembers them."""
+def _read(app: Dash, scope: Scope, selection: Selection, model: str) -> list[Activations]:
+    """The activations of the text, and of the second one if there is one."""
     texts = [text_of(selection, model), *([selection.compare] if selection.compare is not None else [])]
-    return scope.activations(texts, site=selection.site, long=selection.long)
+    found: list[Activations] = app.readings.read(scope, texts, selection.site, selection.long)
+    return found
 
 
 def _cell(at: tuple[int, int], texts: list[Activations], selection: Selection, layer: int) -> dict[str, Any]:
