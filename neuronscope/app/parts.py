@@ -237,7 +237,7 @@ def _token(tokens: Tokens, run: range, values: Float[np.ndarray, " tokens"], lim
 def _shade(value: float, limit: float) -> tuple[str, ...]:
     share = abs(value) / limit if limit else 0.0
     sign = "positive" if value > 0 else "negative"
-    return (sign, *(("strong",) if share > 0.55 else ()), *(("clipped",) if share > 1.0001 else ()))
+    return (sign, *(("clipped",) if share > 1.0001 else ()))
 
 
 def scale_legend(limit: float, unit: str) -> Part:

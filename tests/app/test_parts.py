@@ -92,7 +92,7 @@ def test_bytes_of_one_character_share_a_box_with_the_strongest_of_their_values()
 def test_a_value_beyond_the_scale_is_full_and_marked_as_clipped():
     box = boxes(parts.token_strip(tokens_of(["a", "b"]), np.array([0.0, 5.0]), limit=2.0))[1]
     assert props(box)["style"] == {"--strength": 1.0}
-    assert {"positive", "strong", "clipped"} <= set(props(box)["className"].split())
+    assert {"positive", "clipped"} <= set(props(box)["className"].split())
 
 
 def test_a_scale_of_nothing_divides_by_nothing():

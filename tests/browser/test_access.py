@@ -5,6 +5,21 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.browser.looking import axe
 
+CONTRAST = """
+const linear = c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+const light = colour => {
+    const parts = colour.match(/[\\d.e-]+/g).map(Number);
+    const [r, g, b] = colour.startsWith('color(') ? parts : parts.map(c => c / 255);
+    return 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+};
+return [...document.querySelectorAll('.strip .token')].map(token => {
+    const {color, backgroundColor} = getComputedStyle(token);
+    const [a, b] = [light(color), light(backgroundColor)].sort((x, y) => y - x);
+    return (a + 0.05) / (b + 0.05);
+});
+"""
+"""WCAG's contrast of each token's text with its box."""
+
 pytestmark = pytest.mark.browser
 
 
@@ -22,6 +37,13 @@ def test_axe_finds_nothing_serious_in_dialogs_and_notices(page):
     page.press("#picker-button")
     page.wait(lambda: page.all(".model-row"))
     assert axe(page.driver) == []
+
+
+def test_every_token_can_be_read_on_its_colour_in_either_mode(page):
+    page.open(text="the quick brown fox jumps over the lazy dog", layer=2)
+    for _ in range(2):
+        assert min(page.driver.execute_script(CONTRAST)) >= 4.5
+        page.press("[data-theme]")
 
 
 def test_there_is_one_first_heading_and_a_language(page):

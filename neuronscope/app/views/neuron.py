@@ -255,15 +255,13 @@ def _weights(found: NeuronWeights) -> Any:
     if found.gate_reads_most:
         gate = [_pair("Gate reads", found.gate_reads_most, found.gate_reads_least, "excite the gate", "inhibit it")]
     through = " through up" if gate else ""
-    writes = [_pair("Writes", found.promotes, found.suppresses, "promoted", "suppressed")] if found.promotes else []
+    writes = [_writes(found)] if found.promotes else []
     numbers = facts(
         [
             ("|w in|", _number(found.norm_in)),
             *([("|w gate|", _number(found.norm_gate))] if found.norm_gate is not None else []),
             ("|w out|", _number(found.norm_out)),
             ("bias", _number(found.bias)),
-            *([("kurtosis of writing", _number(found.write_kurtosis))] if writes else []),
-            *([("skewness", _number(found.write_skewness))] if writes else []),
         ],
         "facts inline",
     )
@@ -282,6 +280,13 @@ def _weights(found: NeuronWeights) -> Any:
     )
 
 
-def _pair(title: str, most: Any, least: Any, high: str, low: str) -> Any:
+def _writes(found: NeuronWeights) -> Any:
+    shape = f"over the vocabulary: kurtosis {_number(found.write_kurtosis)}, skewness {_number(found.write_skewness)}"
+    return _pair(
+        "Writes", found.promotes, found.suppresses, "promoted", "suppressed", html.P(shape, className="caption")
+    )
+
+
+def _pair(title: str, most: Any, least: Any, high: str, low: str, caption: Any = None) -> Any:
     lists = html.Div([score_list(high, most), score_list(low, least)], className="pair")
-    return html.Div([html.H3(title), lists], className="weights-part")
+    return html.Div([html.H3(title), caption, lists], className="weights-part")
