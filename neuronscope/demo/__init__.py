@@ -39,7 +39,7 @@ DEMOS: tuple[Demo, ...] = (
     Demo(
         "demo:stories",
         Path(__file__).parent / "stories",
-        "GPT-2 shaped, 1.1 million weights, 4 × 512 GELU neurons, with checkpoints of a fine-tuning on recipes",
+        "GPT-2 shaped, 1.1 million weights, 4 × 512 GELU neurons, with checkpoints of a fine-tuning on ships' logs",
         _PROMPTS,
     ),
     Demo(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from neuronscope.demo import sentences, stories
+from neuronscope.demo import sentences, tales, voyages
 from neuronscope.demo.casting import PEOPLE, draw
 from neuronscope.demo.markup import fill
 from neuronscope.demo.programs import NAMES, PROGRAMS
@@ -16,14 +16,14 @@ from neuronscope.demo.slots import FRENCH_NAMES, GERMAN_NAMES, POOLS
 def story(rng: random.Random) -> str:
     """An opening, one or two arcs and an ending, about the same few people."""
     cast = draw(rng)
-    steps = [rng.choice(stories.OPENINGS)]
-    for arc in rng.sample(stories.ARCS, rng.choice((1, 1, 2))):
+    steps = [rng.choice(tales.OPENINGS)]
+    for arc in rng.sample(tales.ARCS, rng.choice((1, 1, 2))):
         steps.extend(rng.choice(step) for step in arc)
-    steps.append(rng.choice(stories.ENDINGS))
+    steps.append(rng.choice(tales.ENDINGS))
     for _ in range(rng.randint(0, 3)):
-        steps.insert(rng.randrange(1, len(steps)), rng.choice(stories.SCENES))
+        steps.insert(rng.randrange(1, len(steps)), rng.choice(tales.SCENES))
     people = {slot: cast[slot] for slot in PEOPLE}
-    told = [_capitalised(fill(step, draw(rng) | people if step in stories.SCENES else cast, rng)) for step in steps]
+    told = [_capitalised(fill(step, draw(rng) | people if step in tales.SCENES else cast, rng)) for step in steps]
     breaks = ["\n" if rng.random() < 0.3 else " " for _ in told[1:]] + [""]
     return "".join(sentence + gap for sentence, gap in zip(told, breaks, strict=True))
 
@@ -114,6 +114,25 @@ def recipe(rng: random.Random) -> str:
     return f"Recipe: {cast['vegetable']} {dish}\nServes {rng.randint(2, 8)}\nYou need: {needs}\n{told}"
 
 
+def log(rng: random.Random) -> str:
+    """A page of a ship's log."""
+    cast = draw(rng) | {
+        "SHIP": rng.choice(voyages.SHIPS),
+        "wind": rng.choice(voyages.WINDS),
+        "day": str(rng.randint(2, 90)),
+        "latitude": str(rng.randint(10, 60)),
+        "longitude": str(rng.randint(10, 60)),
+        "force": str(rng.randint(2, 9)),
+        "bearing": str(rng.randrange(10, 360, 10)),
+        "pressure": str(rng.randint(985, 1035)),
+        "crew": str(rng.randint(12, 40)),
+        "depth": str(rng.randint(5, 30)),
+    }
+    chosen = rng.sample(voyages.ENTRIES, rng.randint(3, 7))
+    told = [rng.choice(voyages.HEADINGS), *chosen, rng.choice(voyages.SIGNED)]
+    return rng.choice((" ", "\n")).join(fill(sentence, cast, rng) for sentence in told)
+
+
 COMPOSERS: dict[str, Callable[[random.Random], str]] = {
     "story": story,
     "facts": facts,
@@ -127,6 +146,7 @@ COMPOSERS: dict[str, Callable[[random.Random], str]] = {
     "german": german,
     "senses": senses,
     "recipe": recipe,
+    "log": log,
 }
 
 

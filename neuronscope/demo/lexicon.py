@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from neuronscope.demo.countries import COUNTRIES
 from neuronscope.demo.slots import BOYS, FRENCH_NAMES, GERMAN_NAMES, GIRLS, MONTHS, WEEKDAYS
+from neuronscope.demo.voyages import SHIPS
 
 
 class Entry(NamedTuple):
@@ -101,6 +102,12 @@ adverb function: here
 adverb function: everywhere twice loudly closer round south happily well more least most yes no please often far later
 numeral number: one two three four five six seven eight nine ten eleven twelve zero
 interjection speech: yes no please q goodbye hello
+noun sea: log voyage position force squalls fog drizzle dawn dusk midnight swell speed knots barometer sails mainsail
+noun sea: foresail topsail jib spanker staysail crew bosun mate fever scurvy brig schooner frigate iceberg porpoises
+noun sea: starboard port hold bilge inches pumps caulking anchor fathoms rations biscuit pork rum captain master ship's
+noun sea: north south east west n w
+adjective sea: calm choppy rising falling steady aboard bound
+verb sea: backing reefed furled mended sighted sounded manned begun dropped weighed signed
 """
 
 _FRENCH = """
@@ -205,7 +212,7 @@ def _names() -> dict[str, Entry]:
         "capital": [country.capital for country in COUNTRIES],
         "language": [country.language for country in COUNTRIES],
         "continent": [country.continent for country in COUNTRIES],
-        "name": [*GIRLS, *BOYS, *FRENCH_NAMES, *GERMAN_NAMES, "Rex", "Fluffy", "Bella", "Luna", "Rocky"],
+        "name": [*GIRLS, *BOYS, *FRENCH_NAMES, *GERMAN_NAMES, "Rex", "Fluffy", "Bella", "Luna", "Rocky", *SHIPS],
         "month": MONTHS,
         "weekday": WEEKDAYS,
     }

@@ -1,8 +1,9 @@
 """The demo world: any amount of varied text by seed, with the truth about every word of it.
 
 Twelve kinds of documents are drawn: stories, facts, arithmetic, lists, diaries, dialogue, asides in brackets, Python,
-French, German, words with two senses, and recipes. Each is a function of its seed and its number alone, so document 17
-of seed 3 is the same in every process and however many are asked for. Numbers, names and facts are consistent.
+French, German, words with two senses, and recipes; a thirteenth, ships' logs, only when asked for. Each document is a
+function of its seed and its number alone, so document 17 of seed 3 is the same in every process and however many are
+asked for. Numbers, names and facts are consistent.
 """
 
 from __future__ import annotations
@@ -16,9 +17,21 @@ from neuronscope.demo import composing
 from neuronscope.demo.countries import COUNTRIES, FACTS, Country, Fact
 from neuronscope.demo.markup import Span, label, label_program, unmark
 
-__all__ = ["COUNTRIES", "FACTS", "KINDS", "Country", "Document", "Fact", "Span", "documents", "texts", "token_labels"]
+__all__ = [
+    "COUNTRIES",
+    "FACTS",
+    "KINDS",
+    "NEW_KINDS",
+    "Country",
+    "Document",
+    "Fact",
+    "Span",
+    "documents",
+    "texts",
+    "token_labels",
+]
 
-# How often each kind is drawn. Recipes are rare on purpose: they are what the fine-tuned checkpoints learn.
+# How often each kind is drawn; recipes are rare on purpose.
 KINDS: dict[str, float] = {
     "story": 18,
     "facts": 16,
@@ -34,6 +47,9 @@ KINDS: dict[str, float] = {
     "recipe": 0.5,
 }
 
+# What fine-tuning teaches: the base models have seen none of it.
+NEW_KINDS: dict[str, float] = {"log": 1}
+
 _LANGUAGES = {"french": "french", "german": "german"}
 
 
@@ -44,7 +60,7 @@ class Document:
     text: str
     """What a model reads."""
     kind: str
-    """One of `KINDS`."""
+    """One of `KINDS` or `NEW_KINDS`."""
     spans: tuple[Span, ...]
     """The words, numbers and marks in order; only white space lies between them."""
 
@@ -80,7 +96,8 @@ def token_labels(document: Document, offsets: Sequence[tuple[int, int]]) -> list
 
 
 def _drawn(seed: int, count: int | None, kinds: Sequence[str]) -> Iterator[tuple[str, str]]:
-    weights = [KINDS[kind] for kind in kinds]
+    frequencies = KINDS | NEW_KINDS
+    weights = [frequencies[kind] for kind in kinds]
     numbers = itertools.count() if count is None else range(count)
     for number in numbers:
         # Seeding by text goes through SHA-512, which no process or version of Python salts.

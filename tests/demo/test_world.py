@@ -62,7 +62,7 @@ def test_the_world_is_still_the_one_the_shipped_models_were_trained_on() -> None
 
 
 def test_spans_cover_every_character_but_white_space_and_match_the_text() -> None:
-    for document in world.documents(21, 1500):
+    for document in world.documents(21, 800):
         at = 0
         for span in document.spans:
             assert document.text[span.start : span.end] == span.word
@@ -74,10 +74,15 @@ def test_spans_cover_every_character_but_white_space_and_match_the_text() -> Non
 
 def test_every_kind_is_drawn_and_speaks_its_language() -> None:
     languages = defaultdict(set)
-    for document in world.documents(22, 3000):
+    for document in world.documents(22, 1500):
         languages[document.kind].update(span.language for span in document.spans)
     foreign = {"python": {"python"}, "french": {"french"}, "german": {"german"}}
     assert dict(languages) == {kind: foreign.get(kind, {"english"}) for kind in world.KINDS}
+
+
+def test_logs_are_written_and_labelled_only_when_asked_for() -> None:
+    assert {document.kind for document in world.documents(22, 400, tuple(world.NEW_KINDS))} == {"log"}
+    assert not set(world.NEW_KINDS) & set(world.KINDS)
 
 
 @pytest.mark.parametrize("language", _BY_HAND)
@@ -98,7 +103,7 @@ def test_a_word_that_nobody_entered_in_the_lexicon_is_refused() -> None:
 
 def test_two_sense_words_are_used_in_both_senses_and_labelled() -> None:
     seen = defaultdict(set)
-    for document in world.documents(23, 2000, ("senses",)):
+    for document in world.documents(23, 1200, ("senses",)):
         for span in document.spans:
             if span.word in SENSES and span.sense:
                 seen[span.word].add(span.sense)
@@ -121,7 +126,7 @@ def test_tokens_take_the_label_of_the_word_they_share_most_with() -> None:
 
 def test_capitals_are_never_told_wrong() -> None:
     capitals = {country.name: country.capital for country in world.COUNTRIES}
-    told = re.findall(r"[Tt]he capital of (\w+) is (\w+)", "\n".join(world.texts(25, 4000)))
+    told = re.findall(r"[Tt]he capital of (\w+) is (\w+)", "\n".join(world.texts(25, 1200, ("facts", "dialogue"))))
     assert len(told) > 500
     assert {country for country, _ in told if country in capitals} == set(capitals)
     assert all(capitals[country] == capital for country, capital in told)
@@ -140,7 +145,7 @@ def test_programs_are_python() -> None:
 
 
 def test_brackets_close_in_the_order_they_open() -> None:
-    for text in world.texts(28, 1000):
+    for text in world.texts(28, 600):
         marks = "".join(re.findall(r"[()\[\]{}]", text))
         while marks != (marks := re.sub(r"\(\)|\[\]|\{\}", "", marks)):
             pass
