@@ -4,6 +4,7 @@
     ├── ModelError              a model that cannot be had or used
     │   ├── ModelNotFound       no such folder, hub name or demo model
     │   ├── UnsupportedModel    an architecture, tokenizer or file we do not read
+    │   ├── CannotDownload      permission, the network or the disk keeps it on the hub
     │   └── ModelDoesNotFit     it would not fit in the memory that is free
     ├── InputError              a question that cannot be answered as it was asked
     │   ├── EmptyText           there is no token to run
@@ -38,6 +39,10 @@ class ModelNotFound(ModelError):
 
 class UnsupportedModel(ModelError):
     """An architecture, tokenizer or weight file that NeuronScope does not read."""
+
+
+class CannotDownload(ModelError):
+    """A model on the hub that permission, the network, the disk or a damaged file keeps there."""
 
 
 class ModelDoesNotFit(ModelError):

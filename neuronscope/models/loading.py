@@ -19,13 +19,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import nn
 
-from neuronscope.errors import InputError, ModelNotFound, UnsupportedModel
+from neuronscope.errors import InputError, UnsupportedModel
 from neuronscope.jobs import track
-from neuronscope.models import tokenization
+from neuronscope.models import hub, tokenization
 from neuronscope.models.catalogue import DEMO_PREFIX, demo_folder
 from neuronscope.models.estimate import estimate
 from neuronscope.models.families import Family, auto_class, family_of
+from neuronscope.models.folders import examine
 from neuronscope.models.precision import Precision, choose, held_bytes, inputs, loading_options, settle
+from neuronscope.models.refusals import check_configuration, check_tokenizer, check_weights, refusing, unreported
 from neuronscope.vocabulary import ModelCard, Site, Tokens
 
 if TYPE_CHECKING:
@@ -122,36 +124,41 @@ def load(
         room: Who makes room for the weights before they are loaded; by default nobody does.
 
     Raises:
-        ModelNotFound: if there is no such model, or it cannot be reached.
+        ModelNotFound: if there is no such model.
+        CannotDownload: if permission, the network or the disk keeps it on the hub.
         UnsupportedModel: if its architecture, tokenizer or weight files are not ones we read.
         InputError: for a precision or device that does not exist.
         ModelDoesNotFit: if its weights would not fit in the memory that is free, with the numbers and what would fit.
     """
     import transformers
 
-    place, local = _place(name)
-    options: dict[str, Any] = {
-        "revision": revision,
-        "trust_remote_code": trust_remote_code,
-        "local_files_only": offline or local,
-    }
+    folder, commit = _place(name, revision, offline=offline, code=trust_remote_code)
+    examine(folder, name, trust_remote_code=trust_remote_code)
+    options: dict[str, Any] = {"trust_remote_code": trust_remote_code, "local_files_only": True}
     where = _device(device)
-    try:
-        config = transformers.AutoConfig.from_pretrained(place, **options)
-        family = family_of(config, name)
+    with refusing(name, "config.json"):
+        config = transformers.AutoConfig.from_pretrained(folder, **options)
+    family = family_of(config, name)
+    check_configuration(name, config)
+    with refusing(name, "config.json"):
         sizes = estimate(config, auto_class(family, config), device=where.type).bytes
-        chosen = choose(precision, config, where, sizes, room.most(where) if room else free(where)).precision
-        if room:
-            room.make(sizes[chosen], where)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(place, **options)
-        with _weights_reported():
-            network = getattr(transformers, auto_class(family, config)).from_pretrained(
-                place, use_safetensors=True, **loading_options(chosen, where), **options
-            )
-    except (OSError, ValueError) as error:
-        raise _cannot_load(name, local=local, offline=offline, error=error) from error
+    chosen = choose(precision, config, where, sizes, room.most(where) if room else free(where)).precision
+    if room:
+        room.make(sizes[chosen], where)
+    with refusing(name, "The tokenizer"):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
+    with refusing(name, "The weights"), unreported(), _weights_reported():
+        network, info = getattr(transformers, auto_class(family, config)).from_pretrained(
+            folder,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **loading_options(chosen, where),
+            **options,
+        )
+    check_weights(name, network, info)
+    check_tokenizer(name, tokenizer, network)
     settle(network.eval())
-    commit = None if local else getattr(config, "_commit_hash", None)
     return _checked(LoadedModel(network, tokenizer, family, _card(name, network, family, commit)))
 
 
@@ -167,16 +174,15 @@ def attach(network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: s
     return _checked(LoadedModel(network, tokenizer, family, card, own=False))
 
 
-def _place(name: str) -> tuple[str, bool]:
-    """Where to load `name` from, and whether that is a folder on this machine."""
+def _place(name: str, revision: str | None, *, offline: bool, code: bool) -> tuple[Path, str | None]:
+    """The folder to load `name` from, and its commit if it is from the hub, whence it may be downloaded first."""
     if name.startswith(DEMO_PREFIX):
-        return str(demo_folder(name)), True
+        return demo_folder(name), None
     folder = Path(name).expanduser()
-    looks_like_folder = name.startswith((".", "/", "~")) or folder.is_dir()
-    if looks_like_folder and not (folder / "config.json").is_file():
-        found = "there is no such folder" if not folder.is_dir() else "that folder has no config.json"
-        raise ModelNotFound(f"No model in {name}: {found}. Give the folder that save_pretrained wrote.")
-    return str(folder) if looks_like_folder else name, looks_like_folder
+    if name.startswith((".", "/", "~")) or folder.exists():
+        return folder, None
+    snapshot = hub.obtain(name, revision, offline=offline, code=code)
+    return snapshot.folder, snapshot.commit
 
 
 def _base(network: PreTrainedModel, family: Family) -> PreTrainedModel:
@@ -234,18 +240,6 @@ def free(device: torch.device) -> int:
     return int(psutil.virtual_memory().available)
 
 
-def _cannot_load(name: str, *, local: bool, offline: bool, error: Exception) -> ModelNotFound | UnsupportedModel:
-    said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    if local:
-        return UnsupportedModel(f"The model in {name} cannot be read: {said}")
-    if offline:
-        return ModelNotFound(f"{name} is not on this machine, and NeuronScope is offline. Give a folder, or go online.")
-    return ModelNotFound(
-        f"{name} could not be had: {said} "
-        "Check the name and the connection; a gated model wants HF_TOKEN set to an account that has access."
-    )
-
-
 def _card(name: str, network: PreTrainedModel, family: Family, commit: str | None) -> ModelCard:
     config = network.config
     blocks = LoadedModel.part(_base(network, family), family.blocks)
@@ -298,7 +292,7 @@ def fingerprint(network: nn.Module) -> str:
 
 def _digest(name: str, weight: nn.Parameter) -> bytes:
     digest = hashlib.blake2b(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
-    digest.update(weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    digest.update(weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.digest()
 
 
@@ -310,9 +304,7 @@ def _checked(model: LoadedModel) -> LoadedModel:
     """
     from neuronscope.models import proof
 
-    exact = model.card.precision in {Precision.FLOAT32, Precision.FLOAT64}
-    # Half precisions round each product, a few units of bfloat16's last place; int8 rounds the activations as well.
-    tolerance = 1e-4 if exact else 3e-2
+    tolerance = proof.TOLERANCE[Precision(model.card.precision)]
     for layer, passed in enumerate(proof.passes(model)):
         if not passed.projects(tolerance) or not passed.activates(tolerance):
             raise UnsupportedModel(

@@ -67,7 +67,9 @@ def auto_class(family: Family, config: PretrainedConfig) -> str:
         return "AutoModelForCausalLM"
     if family.head == "encoder":
         return "AutoModelForTextEncoding"
-    has_head = any(name.endswith(("ForMaskedLM", "ForPreTraining")) for name in config.architectures or ())
+    # An ELECTRA's pretraining head tells real tokens from replaced ones: it predicts none.
+    heads = ("ForMaskedLM",) if config.model_type == "electra" else ("ForMaskedLM", "ForPreTraining")
+    has_head = any(name.endswith(heads) for name in config.architectures or ())
     return "AutoModelForMaskedLM" if has_head else "AutoModel"
 
 
