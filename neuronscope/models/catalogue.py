@@ -105,17 +105,17 @@ def _neox(width: int, layers: int, heads: int, words: int = 50304) -> dict[str, 
     }
 
 
-_STORIES = {**_gpt2(128, 4, 4), "n_inner": 512, "n_positions": 256, "vocab_size": 2048, "bos_token_id": 0}
+_STORIES = {**_gpt2(128, 4, 4), "n_inner": 512, "n_positions": 256, "vocab_size": 2304, "bos_token_id": 0}
 _STORIES |= {"eos_token_id": 0}
-_STORIES_LLAMA = _sizes(128, 384, 4, 4, 2, 2048, tied=True)
+_STORIES_LLAMA = _sizes(128, 384, 4, 4, 2, 2304, tied=True)
 _APACHE = "Apache-2.0"
 _LLAMA3 = "Llama 3 Community"
 _GEMMA = "Gemma"
 _SERIES = "Its training steps are revisions (step0 to step143000): a checkpoint series for drift"
 
 CATALOGUE: tuple[Entry, ...] = (
-    Entry("demo:stories", "gpt2", 1_088_256, 256, _APACHE, "A first look: a GPT-2 in small", _STORIES),
-    Entry("demo:stories-llama", "llama", 1_049_728, 256, _APACHE, "A first look at gated neurons", _STORIES_LLAMA),
+    Entry("demo:stories", "gpt2", 1_121_024, 256, _APACHE, "A first look: a GPT-2 in small", _STORIES),
+    Entry("demo:stories-llama", "llama", 1_082_496, 256, _APACHE, "A first look at gated neurons", _STORIES_LLAMA),
     Entry(
         "sentence-transformers/all-MiniLM-L6-v2",
         "bert",

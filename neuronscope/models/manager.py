@@ -172,9 +172,8 @@ class Manager:
                 offline=self.offline,
                 room=_Room(self),
             )
-        except BaseException:
-            _give_back_memory()  # of what had been loaded when it failed or was cancelled
-            raise
+        finally:
+            _give_back_memory()  # of what loading took beside the weights, or of what had been loaded when it stopped
         with self._table:
             warm = self._warm[key] = _Warm(model)
             if claim:
