@@ -101,7 +101,8 @@ def serve(
     roots = tuple(_folder(path) for path in folders or ())
     workspace = _workspace(offline=offline, roots=roots)
     with closing(workspace):
-        workspace.scope(model)  # a wrong name is told here, and the first page finds the model ready
+        with terminal.progress(f"Loading {model}"):
+            workspace.scope(model)  # a wrong name is told here, and the first page finds the model ready
         made = page.create_app(workspace, model=model)
         secret = "auto" if token else None
         announce = partial(print, flush=True)  # the address has to be seen at once, in a log file too
@@ -138,7 +139,8 @@ def list_models(as_json: Json = False) -> None:
 @models.command("info")
 def model_info(model: Model, precision: Precision = "auto", device: Device = "auto", as_json: Json = False) -> None:
     """Load a model and say what it is."""
-    card = _workspace().scope(model, precision=precision, device=device).card
+    with terminal.progress(f"Loading {model}"):
+        card = _workspace().scope(model, precision=precision, device=device).card
     if as_json:
         terminal.print_json("models info", model=asdict(card))
         return
@@ -168,8 +170,8 @@ def activations(
         raise typer.BadParameter("Give the text itself, or --file with a file that holds it.", param_hint="TEXT")
     given = _read(file) if file is not None else text
     path = export.check(out) if out is not None else None
-    scope = _workspace().scope(model, precision=precision, device=device)
-    with terminal.progress("Reading"):
+    with terminal.progress(f"Loading {model}"):
+        scope = _workspace().scope(model, precision=precision, device=device)
         read = scope.activations(given or "", layers=chosen, site=site, long=long.value)
     if path is not None:
         export.save(read, path)

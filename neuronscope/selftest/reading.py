@@ -7,7 +7,7 @@ import numpy as np
 from neuronscope.analysis.ranking import rank
 from neuronscope.analysis.statistics import layer_statistics
 from neuronscope.selftest.bench import Bench, Check, all_right, close, distance, equal
-from neuronscope.selftest.reference import module_outputs
+from neuronscope.selftest.reference import load, module_outputs
 from neuronscope.vocabulary import Neuron
 
 
@@ -103,16 +103,12 @@ def gated_neurons_are_gate_times_up(bench: Bench) -> Check:
 
 def demo_models_are_read_as_transformers_runs_them(bench: Bench) -> Check:
     """Load both demo models a second time without NeuronScope and compare every neuron on a sentence."""
-    import torch
-    import transformers
-
     from neuronscope.models.catalogue import demo_folder
 
     furthest = 0.0
     for name, entering in (("demo:stories", "mlp.c_proj"), ("demo:stories-llama", "mlp.down_proj")):
         scope = bench.workspace.scope(name, precision="float32", device="cpu")
         read = scope.activations("The capital of France is Paris, and a cat sat on the mat.")
-        network = transformers.AutoModelForCausalLM.from_pretrained(demo_folder(name), dtype=torch.float32).eval()
-        truth = module_outputs(network, read.tokens.ids, entering, inputs=True)
+        truth = module_outputs(load(demo_folder(name)), read.tokens.ids.tolist(), entering, inputs=True)
         furthest = max(furthest, distance(read.values, truth))
     return close("Every neuron of the demo models is what transformers computes", furthest, 1e-5)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +15,22 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+def load(folder: Path) -> PreTrainedModel:
+    """Load the network in a folder as transformers does, in float32 and without its progress bars."""
+    import torch
+    import transformers
+    from transformers.utils import logging
+
+    before = logging.set_tqdm_hook(lambda make, args, options: make(*args, **{**options, "disable": True}))
+    try:
+        network: PreTrainedModel = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    finally:
+        logging.set_tqdm_hook(before)
+    return network.eval()
+
+
 def module_outputs(
-    network: Any, ids: Iterable[int], module: str, *, inputs: bool = False
+    network: Any, ids: Sequence[int], module: str, *, inputs: bool = False
 ) -> Float[np.ndarray, "layers tokens units"]:
     """What leaves (or enters) `module` in every block, as transformers runs it."""
     import torch
@@ -30,7 +45,7 @@ def module_outputs(
     ]
     try:
         with torch.no_grad():
-            network(input_ids=torch.tensor([list(ids)]))
+            network(input_ids=torch.tensor([ids]))
     finally:
         for handle in handles:
             handle.remove()
@@ -42,7 +57,7 @@ def logits(network: PreTrainedModel, ids: Sequence[int]) -> Float[np.ndarray, "t
     import torch
 
     with torch.no_grad():
-        logits: Float[np.ndarray, "tokens vocabulary"] = network(input_ids=torch.tensor([list(ids)])).logits[0].numpy()
+        logits: Float[np.ndarray, "tokens vocabulary"] = network(input_ids=torch.tensor([ids])).logits[0].numpy()
     return logits
 
 
