@@ -174,9 +174,12 @@ class Scope:
         """
         from neuronscope.engine.weights import direct_effects
 
+        activations = self.activations(text)
+        activations.tokens.check(position)
         with self._lent() as model:
             wanted = None if target is None else _single_token(model, target)
-            return direct_effects(model, model.tokens(text), position, wanted)
+            here = activations.values[:, position]
+            return direct_effects(model, activations.tokens, position, wanted, neurons=here)
 
     def fidelity(self, texts: list[str], against: str = "float32") -> Fidelity:
         """How faithful this model is to itself in another precision, on a sample of texts.

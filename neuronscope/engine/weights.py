@@ -10,6 +10,7 @@ behind the MLP scales what a neuron writes by its gain, and for one prediction b
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,12 +35,11 @@ def weights(model: LoadedModel, neuron: Neuron, *, count: int = 20) -> NeuronWei
         UnsupportedModel: if the model predicts the next token but came without its unembedding.
     """
     model.card.check(neuron)
-    embedding = _embedding(model)
     up, gate = _read_directions(model, neuron)
     written = matrix(model.in_block(neuron.layer, model.family.down))[neuron.index]
-    read = _Scores(model, embedding, up)
-    gated = _Scores(model, embedding, gate) if gate is not None else None
-    writing = _Scores(model, unembedding(model), _joining(model, neuron.layer, written)) if model.card.causal else None
+    read = _Scores(model, _embedding(model), up)
+    gated = _Scores(model, _embedding(model), gate) if gate is not None else None
+    writing = _written_scores(model, _joining(model, neuron.layer, written)) if model.card.causal else None
     over_vocabulary = writing.raw.double().cpu().numpy() if writing else None
     return NeuronWeights(
         neuron=neuron,
@@ -58,13 +58,14 @@ def weights(model: LoadedModel, neuron: Neuron, *, count: int = 20) -> NeuronWei
     )
 
 
-def unembedding(model: LoadedModel) -> Float[Tensor, "vocabulary width"]:
-    """The unembedding with the final norm folded in: a direction of the residual stream for each token's logit.
+def unembedding(model: LoadedModel, ids: slice = slice(None)) -> Float[Tensor, "vocabulary width"]:
+    """The unembedding of some ids with the final norm folded in: a direction of the residual stream for each logit.
 
     Divided by the final norm's sigma at a token, its product with the residual stream is that token's logit there, up
     to the norm's own shift and the head's bias, and before any soft cap.
     """
-    return _folded(model, matrix(model.unembedding).T, _final_norm(model)) * _logit_scale(model)
+    rows = model.unembedding.weight[ids].detach().float()
+    return _folded(model, rows, _final_norm(model)) * _logit_scale(model)
 
 
 def next_token_logits(model: LoadedModel, tokens: Tokens) -> Float[np.ndarray, "tokens vocabulary"]:
@@ -84,12 +85,20 @@ def next_token_logits(model: LoadedModel, tokens: Tokens) -> Float[np.ndarray, "
             return _capped(model, logits).cpu().numpy()
 
 
-def direct_effects(model: LoadedModel, tokens: Tokens, position: int, target: int | None = None) -> DirectEffects:
+def direct_effects(
+    model: LoadedModel,
+    tokens: Tokens,
+    position: int,
+    target: int | None = None,
+    *,
+    neurons: Float[np.ndarray, "layers neurons"] | None = None,
+) -> DirectEffects:
     """What each neuron at `position` adds directly to the logit of the next token `target`.
 
     The direct effect of a neuron is `a · (U_target · w_out) / sigma`, where U is the folded unembedding and sigma the
     scale that the final norm really has at that token. Together with the embedding's, the attention's and the biases'
-    shares, these add up to the logit. By default the target is the token the model finds most probable.
+    shares, these add up to the logit. By default the target is the token the model finds most probable. `neurons` are
+    the activations of all layers at `position`, captured here unless they are given.
 
     Raises:
         NoSuchToken: if the text has no such position.
@@ -102,12 +111,13 @@ def direct_effects(model: LoadedModel, tokens: Tokens, position: int, target: in
     if target is not None and not 0 <= target < model.card.vocabulary:
         raise InputError(f"No token id {target}: {model.card.label} has ids 0 to {model.card.vocabulary - 1}.")
     until = _upto(tokens, position)
-    neurons = capture(model, [until])[0][Site.NEURONS].values[:, -1]
+    if neurons is None:
+        neurons = capture(model, [until])[0][Site.NEURONS].values[:, -1]
     outcome = _outcome(model, until)
     probabilities = _capped(model, outcome.logits).double().softmax(0)
     best = probabilities.topk(min(10, len(probabilities))).indices.tolist()
     chosen = best[0] if target is None else target
-    direction = unembedding(model)[chosen] / outcome.sigma
+    direction = unembedding(model, slice(chosen, chosen + 1))[0] / outcome.sigma
     values = np.stack([neurons[i] * _toward(model, i, direction, outcome) for i in range(model.card.layers)])
     return DirectEffects(
         position=position,
@@ -124,13 +134,19 @@ def _predicts(model: LoadedModel) -> None:
 
 
 class _Scores:
-    """One direction of the residual stream against a row for each token of the vocabulary."""
+    """One direction of the residual stream against a row for each token of the vocabulary.
 
-    def __init__(self, model: LoadedModel, rows: Float[Tensor, "vocabulary width"], direction: Tensor) -> None:
+    The rows come in chunks: folded and in float32 all at once, a large vocabulary's would fill the memory.
+    """
+
+    def __init__(
+        self, model: LoadedModel, chunks: Iterable[Float[Tensor, "chunk width"]], direction: Float[Tensor, " width"]
+    ) -> None:
         self.model = model
-        self.raw = rows @ direction
+        parts = [(rows @ direction, rows.norm(dim=1)) for rows in chunks]
+        self.raw = torch.cat([score for score, _ in parts])
         # The two lengths divided out; rows of zeros (unused ids) have no direction and score 0.
-        self.cosine = self.raw / (rows.norm(dim=1) * direction.norm()).clamp(min=1e-12)
+        self.cosine = self.raw / (torch.cat([length for _, length in parts]) * direction.norm()).clamp(min=1e-12)
 
     def top(self, count: int) -> tuple[TokenScore, ...]:
         return self._listed(torch.sort(self.raw, descending=True, stable=True).indices[:count])
@@ -144,11 +160,21 @@ class _Scores:
         )
 
 
-def _embedding(model: LoadedModel) -> Float[Tensor, "vocabulary width"]:
-    rows = model.part(model.base, model.family.embedding).weight.detach().float()
-    if model.family.embedding_projection and rows.shape[1] != model.card.width:
-        rows = rows @ matrix(model.part(model.base, model.family.embedding_projection))
-    return rows
+_CHUNK = 8192
+"""Rows of the vocabulary that are folded at a time."""
+
+
+def _embedding(model: LoadedModel) -> Iterator[Float[Tensor, "chunk width"]]:
+    for rows in model.part(model.base, model.family.embedding).weight.detach().split(_CHUNK):
+        if model.family.embedding_projection and rows.shape[1] != model.card.width:
+            yield rows.float() @ matrix(model.part(model.base, model.family.embedding_projection))
+        else:
+            yield rows.float()
+
+
+def _written_scores(model: LoadedModel, direction: Float[Tensor, " width"]) -> _Scores:
+    starts = range(0, len(model.unembedding.weight), _CHUNK)
+    return _Scores(model, (unembedding(model, slice(start, start + _CHUNK)) for start in starts), direction)
 
 
 def _read_directions(model: LoadedModel, neuron: Neuron) -> tuple[Tensor, Tensor | None]:

@@ -66,7 +66,7 @@ class LoadedModel:
         return self.part(self.base, self.family.embedding).weight.device
 
     @property
-    def unembedding(self) -> nn.Module:
+    def unembedding(self) -> Any:
         """The projection from the final norm's output to logits; raises `UnsupportedModel` where there is none."""
         head = self.network.get_output_embeddings()
         if head is None:
