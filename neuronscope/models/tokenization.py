@@ -1,12 +1,14 @@
 """Text → Tokens: what the model reads, where it stands in the text, and how it is shown.
 
 Offsets are the tokenizer's own. Pieces that hold some bytes of a character all point at that character, so that they
-can be shown as one box; a space that the tokenizer puts in front of a text by itself stands for none of it.
+can be shown as one box; a space that the tokenizer puts in front of a text by itself stands for none of it, and a mark
+that it joins to the letter before, or drops, goes with that letter.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,6 +43,7 @@ def tokenize(tokenizer: PreTrainedTokenizerFast, text: str) -> Tokens:
         raise EmptyText(f"The tokenizer makes no token of {text[:40]!r}: it may know other characters only.")
     pieces = tokenizer.convert_ids_to_tokens(ids.tolist())
     offsets = _without_inserted_spaces(pieces, np.array(encoded["offset_mapping"], dtype=np.int64), special)
+    offsets = _with_joined_characters(text, offsets)
     tokens = Tokens(text, ids, offsets, tuple(pieces), special)
     return Tokens(text, ids, offsets, _displays(tokens), special)
 
@@ -89,6 +92,24 @@ def _without_inserted_spaces(pieces: list[str], offsets: np.ndarray, special: np
         if lone and offsets[i + 1, 0] < offsets[i, 1]:
             offsets[i, 1] = offsets[i, 0]
     return offsets
+
+
+def _with_joined_characters(text: str, offsets: np.ndarray) -> np.ndarray:
+    """Give a token the characters after it that normalization joins to its last: accents, parts of Hangul syllables."""
+    starts = set(offsets[:, 0].tolist())
+    for i, (start, stop) in enumerate(offsets.tolist()):
+        end = stop
+        while start < end < len(text) and end not in starts and _joins(text[start:end], text[end]):
+            end += 1
+        offsets[i, 1] = end
+    return offsets
+
+
+def _joins(before: str, character: str) -> bool:
+    if unicodedata.combining(character):
+        return True
+    together = unicodedata.normalize("NFC", before + character)
+    return len(together) == len(unicodedata.normalize("NFC", before))
 
 
 def _displays(tokens: Tokens) -> tuple[str, ...]:
