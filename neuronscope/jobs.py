@@ -79,6 +79,8 @@ def track(items: Iterable[Item], *, label: str, total: int | None = None) -> Ite
     if total is None and isinstance(items, Sized):
         total = len(items)
     started = time.monotonic()
+    if total == 0:
+        return
     for done, item in enumerate(items):
         if job:
             job.check()

@@ -65,7 +65,7 @@ class Workspace:
         for key, card in self.manager.cards().items():
             if key.precision == "attached" and card.name == name:
                 return Scope(self, key)
-        key = Key(name, precision, device, revision, trust_remote_code)
+        key = Key(name if revision is None else f"{name}@{revision}", precision, device, trust_remote_code)
         self.manager.load(key)
         return Scope(self, key)
 
@@ -192,9 +192,7 @@ class Scope:
         """
         from neuronscope.analysis.fidelity import Comparing
 
-        full = self.workspace.scope(
-            self.key.name, precision=against, device=self.key.device, revision=self.key.revision
-        )
+        full = self.workspace.scope(self.key.name, precision=against, device=self.key.device)
         comparing = Comparing()
         for text in track(texts, label=f"Comparing {self.card.precision} with {full.card.precision}"):
             a, b = full.activations(text), self.activations(text)

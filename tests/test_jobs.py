@@ -56,3 +56,10 @@ def test_rate_and_remaining_time_are_told_only_when_they_can_be() -> None:
     assert jobs.Progress(5, 10, "x", 2).rate == 2.5
     assert jobs.Progress(5, 10, "x", 2).remaining == 2
     assert jobs.Progress(5, None, "x", 2).remaining is None
+
+
+def test_no_work_is_no_progress() -> None:
+    job = Recorder()
+    with jobs.running(job):
+        assert list(jobs.track([], label="x")) == []
+    assert not job.seen

@@ -11,7 +11,8 @@ import torch
 
 import neuronscope as ns
 from neuronscope.engine import capture
-from neuronscope.errors import InputError, NoSuchSite
+from neuronscope.errors import InputError, ModelNotFound, NoSuchSite
+from neuronscope.models.manager import Key
 from neuronscope.scope import Workspace
 from neuronscope.settings import Settings
 from tests import models_for_tests as tiny
@@ -151,3 +152,15 @@ def test_fidelity_holds_a_quantized_model_against_itself_in_full(workspace: Work
     assert found["nf4"].divergence > found["int8"].divergence > 0
     assert found["nf4"].reduced.precision == "nf4"
     assert found["nf4"].full.precision == "float32"
+
+
+def test_a_page_that_asks_by_name_gets_the_warm_model_whatever_its_device(workspace: Workspace, folder: str) -> None:
+    scope = workspace.scope(folder, device="cpu")
+    assert workspace.scope(folder).key == Key(folder)
+    assert len(workspace.manager.cards()) == 1
+    assert scope.card is workspace.scope(folder).card
+
+
+def test_a_revision_is_part_of_the_name(workspace: Workspace) -> None:
+    with pytest.raises(ModelNotFound, match="nobody/nothing"):
+        workspace.scope("nobody/nothing", revision="v2")

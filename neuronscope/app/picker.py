@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from neuronscope.scope import Workspace
 
 _BYTES = {"auto": 4, "float32": 4, "bfloat16": 2, "float16": 2}
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?(@[\w./-]+)?")
 
 
 class Picker:

@@ -115,7 +115,7 @@ def load(
     """Load a model by demo name (`demo:stories`), hub name (`gpt2`) or folder.
 
     Args:
-        name: What to load.
+        name: What to load; a hub name may carry a revision, as in `gpt2@main`.
         precision: `auto`, `float32`, `bfloat16`, `float16`, `int8` or `nf4`.
         device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
         revision: A branch, tag or commit on the hub.
@@ -181,7 +181,8 @@ def _place(name: str, revision: str | None, *, offline: bool, code: bool) -> tup
     folder = Path(name).expanduser()
     if name.startswith((".", "/", "~")) or folder.exists():
         return folder, None
-    snapshot = hub.obtain(name, revision, offline=offline, code=code)
+    repository, _, named = name.partition("@")
+    snapshot = hub.obtain(repository, revision or named or None, offline=offline, code=code)
     return snapshot.folder, snapshot.commit
 
 

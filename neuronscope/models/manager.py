@@ -38,13 +38,11 @@ class Key:
     """What distinguishes one warm model from another."""
 
     name: str
-    """The name it was asked for by."""
+    """The name it was asked for by; `gpt2@main` names a revision on the hub."""
     precision: str = "auto"
     """The precision asked for."""
     device: str = "auto"
     """The device asked for."""
-    revision: str | None = None
-    """The hub revision asked for."""
     trust_remote_code: bool = False
     """Whether its own code may run."""
 
@@ -167,7 +165,6 @@ class Manager:
                 key.name,
                 precision=key.precision,
                 device=key.device,
-                revision=key.revision,
                 trust_remote_code=key.trust_remote_code,
                 offline=self.offline,
                 room=_Room(self),
@@ -247,15 +244,15 @@ class _Room:
 
 
 def _serves(known: Key, card: ModelCard, asked: Key) -> bool:
-    """Whether a warm model is what is asked for: the same key, or the precision and device that `auto` came to."""
+    """Whether a warm model is what is asked for: the same key, or one that `auto` may mean or came to."""
     if known == asked:
         return True
-    same = all(getattr(known, part) == getattr(asked, part) for part in ("name", "revision", "trust_remote_code"))
+    same = all(getattr(known, part) == getattr(asked, part) for part in ("name", "trust_remote_code"))
     return (
         same
         and not known.attached
         and asked.precision in {known.precision, card.precision}
-        and asked.device in {known.device, card.device}
+        and asked.device in {"auto", known.device, card.device}
     )
 
 
