@@ -311,6 +311,15 @@ CATALOGUE: tuple[Entry, ...] = (
         _sizes(2048, 6144, 28, 16, 8, 151936, tied=True, head_dim=128),
     ),
     Entry(
+        "Qwen/Qwen-1_8B",
+        "qwen2",
+        1_836_828_672,
+        8192,
+        "Tongyi Qianwen",
+        "The first Qwen, read without its own code",
+        _sizes(2048, 5504, 24, 16, 16, 151936),
+    ),
+    Entry(
         "google/gemma-2b",
         "gemma",
         2_506_172_416,

@@ -6,10 +6,8 @@ proven at load: the activations we call neurons, through the MLP's output projec
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import operator
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,14 +18,14 @@ import torch
 from torch import nn
 
 from neuronscope.errors import InputError, UnsupportedModel
-from neuronscope.jobs import track
 from neuronscope.models import hub, tokenization
 from neuronscope.models.catalogue import DEMO_PREFIX, demo_folder
+from neuronscope.models.checkpoint import checkpoint, weights_reported
 from neuronscope.models.estimate import estimate
 from neuronscope.models.families import Family, auto_class, family_of
 from neuronscope.models.folders import examine
 from neuronscope.models.precision import Precision, choose, held_bytes, inputs, loading_options, settle
-from neuronscope.models.refusals import check_configuration, check_tokenizer, check_weights, refusing, unreported
+from neuronscope.models.refusals import check_configuration, check_tokenizer, check_weights, refusing
 from neuronscope.vocabulary import ModelCard, Site, Tokens
 
 if TYPE_CHECKING:
@@ -130,14 +128,12 @@ def load(
         InputError: for a precision or device that does not exist.
         ModelDoesNotFit: if its weights would not fit in the memory that is free, with the numbers and what would fit.
     """
-    import transformers
-
+    where = _device(device)
     folder, commit = _place(name, revision, offline=offline, code=trust_remote_code)
     examine(folder, name, trust_remote_code=trust_remote_code)
-    options: dict[str, Any] = {"trust_remote_code": trust_remote_code, "local_files_only": True}
-    where = _device(device)
+    held = checkpoint(folder, name, trust_remote_code=trust_remote_code)
     with refusing(name, "config.json"):
-        config = transformers.AutoConfig.from_pretrained(folder, **options)
+        config = held.config()
     family = family_of(config, name)
     check_configuration(name, config)
     with refusing(name, "config.json"):
@@ -146,16 +142,9 @@ def load(
     if room:
         room.make(sizes[chosen], where)
     with refusing(name, "The tokenizer"):
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
-    with refusing(name, "The weights"), unreported(), _weights_reported():
-        network, info = getattr(transformers, auto_class(family, config)).from_pretrained(
-            folder,
-            use_safetensors=True,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-            **loading_options(chosen, where),
-            **options,
-        )
+        tokenizer = held.tokenizer()
+    with refusing(name, "The weights"), weights_reported():
+        network, info = held.network(config, family, **loading_options(chosen, where))
     check_weights(name, network, info)
     check_tokenizer(name, tokenizer, network)
     settle(network.eval())
@@ -200,26 +189,6 @@ def _device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise InputError(f"No device {name!r} on this machine: try auto or cpu.") from error
     return device
-
-
-@contextlib.contextmanager
-def _weights_reported() -> Iterator[None]:
-    """Let whoever asked for the model hear of every weight that is loaded, and stop between two of them.
-
-    transformers announces its progress bars to a hook before it makes them; this one takes their place.
-    """
-    from transformers.utils import logging
-
-    def instead(make: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        if options.get("desc") == "Loading weights" and args:
-            return track(args[0], label="Loading weights", total=len(args[0]))
-        return make(*args, **{**options, "disable": True})
-
-    before = logging.set_tqdm_hook(instead)
-    try:
-        yield
-    finally:
-        logging.set_tqdm_hook(before)
 
 
 class Room(Protocol):

@@ -21,7 +21,6 @@ from neuronscope.models.manager import Key, Manager
 from neuronscope.vocabulary import Site
 from tests import models_for_tests as tiny
 
-
 ROUNDS = int(os.environ.get("NEURONSCOPE_STRESS_ROUNDS", "10"))
 """How often each of eight threads asks in the stress test; more on a free evening."""
 

@@ -21,7 +21,7 @@ from neuronscope.engine.capture import capture, forward
 from neuronscope.errors import UnsupportedModel
 from neuronscope.models import qwen, qwen_tokenizer
 from neuronscope.models.estimate import estimate
-from neuronscope.models.loading import LoadedModel, attach
+from neuronscope.models.loading import LoadedModel, attach, load
 from neuronscope.models.precision import Precision, held_bytes, loading_options, matrix, settle
 from neuronscope.models.tokenization import tokenize
 from neuronscope.vocabulary import Site
@@ -300,3 +300,43 @@ def test_a_vocabulary_with_a_gap_is_refused(tmp_path: Path) -> None:
     held = {bytes([byte]): byte for byte in range(256)} | {b"ab": 257}
     with pytest.raises(UnsupportedModel, match="is not whole"):
         fast(held, tmp_path)
+
+
+@pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16", "float16", "int8", "nf4"])
+def test_an_original_checkpoint_loads_like_any_other(tmp_path: Path, precision: str) -> None:
+    raw = original.config(hidden_size=64, kv_channels=16, intermediate_size=256)
+    held = original.weights(raw)
+    folder = original.save(tmp_path / "first", raw, held, shards=2)
+    (folder / "modeling_qwen.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    model = load(str(folder), precision=precision, device="cpu")
+    tokens = model.tokens("The queen's 12 dogs sang")
+    found = capture(model, [tokens])[0][Site.NEURONS].values
+    expected = original.forward(tokens.ids.tolist(), raw, held)["neurons"].numpy()
+    error = np.abs(found - expected).max() / np.abs(expected).max()
+    tolerance = {"bfloat16": 0.1, "float16": 0.02, "int8": 0.1, "nf4": 1.0}.get(precision, 1e-5)
+    assert error < tolerance
+    assert model.card.precision == ("float32" if precision == "auto" else precision)
+    assert not (tmp_path / "ran").exists(), "code of the checkpoint was run"
+
+
+@pytest.mark.parametrize(
+    ("change", "drop", "add"),
+    [
+        ({}, "2.mlp.w2", {}),
+        ({"num_hidden_layers": 2}, None, {}),
+        ({"num_hidden_layers": 4}, None, {}),
+        ({"intermediate_size": 60}, None, {}),
+        ({"vocab_size": 100}, None, {}),
+        ({"hidden_size": "a"}, None, {}),
+        ({"quantization_config": {"quant_method": "gptq"}}, None, {}),
+        ({}, None, {"transformer.visual.x": torch.zeros(2, 32)}),
+    ],
+)
+def test_a_broken_original_checkpoint_is_refused(
+    tmp_path: Path, change: dict[str, object], drop: str | None, add: dict[str, torch.Tensor]
+) -> None:
+    raw = original.config()
+    held = {name: weight for name, weight in original.weights(raw).items() if not drop or drop not in name}
+    folder = original.save(tmp_path / "first", raw | change, held | add)
+    with pytest.raises(UnsupportedModel):
+        load(str(folder), device="cpu")
