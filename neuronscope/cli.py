@@ -2,7 +2,7 @@
 
     neuronscope serve                                   open the page on a demo model
     neuronscope activations demo:stories "Hello world"  see or save what the neurons do on a text
-    neuronscope models                                  the checkpoints that are known by name
+    neuronscope models                                  the checkpoints that are known by name, and what they take
     neuronscope selftest                                prove the program on this machine
 
 Exit status: 0 done, 1 a stated error, 2 wrong usage, 130 interrupted. Every command but `serve` takes `--json` and then
@@ -11,6 +11,7 @@ prints one object that begins with `schema_version`. Heavy libraries are importe
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import closing
 from dataclasses import asdict
@@ -22,12 +23,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from neuronscope import terminal
+from neuronscope.cli_models import Device, Json, Model, Precision, models, workspace
 from neuronscope.errors import FileError, SelfTestFailed
 
 if TYPE_CHECKING:
-    from neuronscope.scope import Workspace
     from neuronscope.selftest import Report
-    from neuronscope.vocabulary import Activations, ModelCard
+    from neuronscope.vocabulary import Activations
 
 STRONGEST = 5
 """Neurons shown for each layer."""
@@ -40,11 +41,6 @@ class Long(StrEnum):
     WINDOW = "window"
 
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="demo:stories, a name on the hub, or a folder.")]
-Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-
 app = typer.Typer(
     help="See what the neurons of a transformer language model do: your model, your text, your computer.",
     no_args_is_help=True,
@@ -52,7 +48,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # drawing boxes around the help would make it twice as slow
 )
-models = typer.Typer(help="The checkpoints that are known by name.", invoke_without_command=True)
 app.add_typer(models, name="models")
 
 
@@ -93,58 +88,27 @@ def serve(
         list[Path] | None,
         typer.Option("--models", metavar="DIR", help="A folder the page may load models from; may be repeated."),
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option("--memory-budget", metavar="SIZE", help="Most memory for models, such as 8GB; 60 % by default."),
+    ] = None,
 ) -> None:
     """Open the page on a model; Ctrl-C stops it."""
     from neuronscope import app as page
     from neuronscope.app import serving
 
     roots = tuple(_folder(path) for path in folders or ())
-    workspace = _workspace(offline=offline, roots=roots)
-    with closing(workspace):
+    owned = workspace(offline=offline, roots=roots, budget=_bytes(budget))
+    with closing(owned):
         with terminal.progress(f"Loading {model}"):
-            workspace.scope(model)  # a wrong name is told here, and the first page finds the model ready
-        made = page.create_app(workspace, model=model)
+            owned.scope(model)  # a wrong name is told here, and the first page finds the model ready
+        made = page.create_app(owned, model=model)
         secret = "auto" if token else None
         announce = partial(print, flush=True)  # the address has to be seen at once, in a log file too
         serving.serve(
             made, made.manager, host=host, port=port, token=secret, open_browser=open_browser, announce=announce
         )
     raise typer.Exit(terminal.INTERRUPTED)  # nothing but Ctrl-C ends a server
-
-
-@models.callback()
-def models_or_list(context: typer.Context, as_json: Json = False) -> None:
-    """List the checkpoints that are known by name."""
-    if context.invoked_subcommand is None:
-        list_models(as_json)
-
-
-@models.command("list")
-def list_models(as_json: Json = False) -> None:
-    """List the checkpoints that are known by name."""
-    from neuronscope.models.catalogue import CATALOGUE
-
-    if as_json:
-        terminal.print_json("models list", models=[asdict(entry) for entry in CATALOGUE])
-        return
-    table = terminal.table("name", "family", ">weights", ">context", "licence", "use", folded=("licence", "use"))
-    for entry in CATALOGUE:
-        licence = f"{entry.licence} (ask first)" if entry.permission else entry.licence
-        table.add_row(
-            entry.name, entry.family, terminal.short(entry.parameters), f"{entry.context:,}", licence, entry.use
-        )
-    terminal.show(table)
-
-
-@models.command("info")
-def model_info(model: Model, precision: Precision = "auto", device: Device = "auto", as_json: Json = False) -> None:
-    """Load a model and say what it is."""
-    with terminal.progress(f"Loading {model}"):
-        card = _workspace().scope(model, precision=precision, device=device).card
-    if as_json:
-        terminal.print_json("models info", model=asdict(card))
-        return
-    _show_card(card)
 
 
 @app.command()
@@ -171,7 +135,7 @@ def activations(
     given = _read(file) if file is not None else text
     path = export.check(out) if out is not None else None
     with terminal.progress(f"Loading {model}"):
-        scope = _workspace().scope(model, precision=precision, device=device)
+        scope = workspace().scope(model, precision=precision, device=device)
         read = scope.activations(given or "", layers=chosen, site=site, long=long.value)
     if path is not None:
         export.save(read, path)
@@ -201,14 +165,14 @@ def selftest(as_json: Json = False) -> None:
         )
 
 
-def _workspace(*, offline: bool = False, roots: tuple[Path, ...] = ()) -> Workspace:
-    from dataclasses import replace
-
-    from neuronscope.scope import Workspace
-    from neuronscope.settings import Settings
-
-    settings = Settings.from_environment()
-    return Workspace(replace(settings, offline=offline or settings.offline, model_roots=roots))
+def _bytes(written: str | None) -> int | None:
+    """The number of bytes that `8GB` or `500MB` means."""
+    if written is None:
+        return None
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(GB|MB)\s*", written, re.IGNORECASE)
+    if not match:
+        raise typer.BadParameter(f"{written!r} is no size: write 8GB or 500MB.", param_hint="--memory-budget")
+    return int(float(match[1]) * (10**9 if match[2].upper() == "GB" else 10**6))
 
 
 def _folder(path: Path) -> Path:
@@ -289,14 +253,6 @@ def _show_strongest(read: Activations) -> None:
         f"{int(read.tokens.kept.sum())} of {len(read.tokens)} tokens: the first and special ones do not count. "
         "--out saves all of them.",
     )
-
-
-def _show_card(card: ModelCard) -> None:
-    table = terminal.table("", "value", folded=("value",))
-    for name, value in asdict(card).items():
-        shown = ", ".join(value) if isinstance(value, tuple) else f"{value:,}" if type(value) is int else str(value)
-        table.add_row(name, shown)
-    terminal.show(table)
 
 
 def _show_report(report: Report) -> None:

@@ -8,10 +8,12 @@ compute type, which is float32 on a CPU and bfloat16 on a GPU.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from neuronscope.errors import ModelNotFound
 from neuronscope.models.precision import Precision, inputs
 
 if TYPE_CHECKING:
@@ -62,3 +64,35 @@ def estimate(config: PretrainedConfig, auto_class: str = "AutoModelForCausalLM",
 
 def _outputs(module: Any) -> int:
     return int(getattr(module, "out_features", 0) or module.weight.shape[1])
+
+
+def estimate_model(name: str, *, device: str = "cpu") -> Estimate:
+    """What the model called `name` would take: from the catalogue, or from the configuration in its folder.
+
+    Raises:
+        ModelNotFound: if it is neither in the catalogue nor on this machine.
+        UnsupportedModel: if its configuration cannot be read.
+    """
+    from neuronscope.models import hub
+    from neuronscope.models.catalogue import CATALOGUE, DEMO_PREFIX, demo_folder
+    from neuronscope.models.checkpoint import checkpoint
+    from neuronscope.models.families import auto_class, family_of
+    from neuronscope.models.folders import examine
+    from neuronscope.models.refusals import refusing
+
+    known = next((entry for entry in CATALOGUE if entry.name == name and not entry.demo), None)
+    if known is not None:
+        config = known.config()
+    else:
+        folder = demo_folder(name) if name.startswith(DEMO_PREFIX) else Path(name).expanduser()
+        if not folder.exists() and (snapshot := hub.find(*name.split("@", 1))):
+            folder = snapshot.folder
+        if not folder.exists():
+            raise ModelNotFound(
+                f"{name} is neither in the catalogue nor on this machine, so its configuration is not known. "
+                f"Bring it with `neuronscope models download {name}`."
+            )
+        examine(folder, name)
+        with refusing(name, "config.json"):
+            config = checkpoint(folder, name).config()
+    return estimate(config, auto_class(family_of(config, name), config), device=device)
