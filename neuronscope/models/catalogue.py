@@ -113,6 +113,7 @@ _LLAMA3 = "Llama 3 Community"
 _GEMMA = "Gemma"
 _SERIES = "Its training steps are revisions (step0 to step143000): a checkpoint series for drift"
 
+# fmt: off  (a table: a line or two for each)
 CATALOGUE: tuple[Entry, ...] = (
     Entry("demo:stories", "gpt2", 1_121_024, 256, _APACHE, "A first look: a GPT-2 in small", _STORIES),
     Entry("demo:stories-llama", "llama", 1_082_496, 256, _APACHE, "A first look at gated neurons", _STORIES_LLAMA),
@@ -490,6 +491,7 @@ CATALOGUE: tuple[Entry, ...] = (
         _sizes(5120, 17920, 40, 40, 10, 100352),
     ),
 )
+# fmt: on
 
 
 def demo_folder(name: str) -> Path:
