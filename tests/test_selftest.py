@@ -193,8 +193,8 @@ def test_effects_of_another_size_or_another_neuron_are_caught(monkeypatch):
         (lambda values: values[:, ::-1], "the_promoting_neuron_decides_the_prediction"),
     ):
 
-        def changed(*asked, change=change):
-            effects = real(*asked)
+        def changed(*asked, change=change, **how):
+            effects = real(*asked, **how)
             return dataclasses.replace(effects, values=change(effects.values))
 
         monkeypatch.setattr(weighing, "direct_effects", changed)

@@ -23,7 +23,7 @@ from tests.models_for_tests import gpt2, llama
 
 QUIET = """
 const [work, again] = ['work', 'again'].map(id => document.getElementById(id));
-return Boolean(document.querySelector('.strip')) && work.hidden && !document.querySelector('.main.stale');
+return Boolean(document.querySelector('.strip, .warm-models')) && work.hidden && !document.querySelector('.main.stale');
 """
 
 
@@ -114,7 +114,7 @@ class Page:
         settle(self.driver)
         return self
 
-    def wait(self, condition: Any, what: str = "", seconds: float = 15) -> Any:
+    def wait(self, condition: Any, what: str = "", seconds: float = 60) -> Any:
         """Wait until `condition()` holds."""
         return WebDriverWait(self.driver, seconds, poll_frequency=0.05).until(lambda _: condition(), what)
 
