@@ -1,4 +1,4 @@
-"""What the loaded model is: overview, architecture, the equations of its neurons, memory, how to load it; and help."""
+"""The two dialogs of the header: the statistics of the loaded model, page by page, and the help."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import dash_bootstrap_components as dbc
 from dash import ALL, Dash, Input, Output, State, ctx, html
 from dash.exceptions import PreventUpdate
 
+from neuronscope.app import portrait
 from neuronscope.app.asking import Frame, Question
 from neuronscope.app.equations import equations
-from neuronscope.app.memory_bar import readable
-from neuronscope.app.parts import facts, icon
+from neuronscope.app.parts import icon
+from neuronscope.app.portrait import Portrait
 
 if TYPE_CHECKING:
     from neuronscope.scope import Workspace
-    from neuronscope.vocabulary import ModelCard
 
 
 class About:
@@ -81,8 +81,8 @@ def register(app: Dash, workspace: Workspace) -> None:
         if ready is None or (cause != About.BUTTON and not any(presses)):
             raise PreventUpdate
         tab = "overview" if cause == About.BUTTON else cause["about"]
-        card = workspace.scope(ready["model"], precision=ready["precision"]).card
-        return True, card.label, _tabs(tab), TABS[tab][1](card)
+        shown = Portrait.of(workspace.scope(ready["model"], precision=ready["precision"]))
+        return True, shown.card.label, _tabs(tab), TABS[tab][1](shown)
 
     @app.callback(Output(About.HELP, "is_open"), Input(About.HELP_BUTTON, "n_clicks"), prevent_initial_call=True)
     def show_help(_clicks: int) -> bool:
@@ -102,101 +102,12 @@ def _tabs(open_tab: str) -> list[Any]:
     ]
 
 
-def overview(card: ModelCard) -> Any:
-    """What the model is, in a few numbers."""
-    return facts(
-        [
-            ("Family", f"{card.family} · {card.architecture}"),
-            ("Weights", f"{card.parameters:,}"),
-            ("Layers", f"{card.layers}"),
-            ("MLP neurons", f"{card.layers} × {card.neurons:,} = {card.layers * card.neurons:,}"),
-            ("Context", f"{card.context:,} tokens"),
-            ("Vocabulary", f"{card.vocabulary:,} tokens"),
-            ("Held as", f"{card.precision} on {card.device}, {readable(card.bytes)}"),
-            ("Revision", html.Code(card.revision)),
-        ]
-    )
-
-
-def architecture(card: ModelCard) -> Any:
-    """How a token travels through the model, block by block."""
-    head = f"{card.heads} heads of {card.width // card.heads} dimensions"
-    mlp = "gate and up projection" if card.gated else "up projection"
-    steps = [
-        ("Embedding", f"{card.vocabulary:,} tokens → {card.width} dimensions"),
-        (f"Block × {card.layers}", ""),
-        ("Norm, attention", f"{card.norm}; {head}; added to the residual stream"),
-        (
-            "Norm, MLP",
-            f"{card.norm}; {mlp} to {card.neurons:,} neurons, {card.activation}; back to {card.width}, added",
-        ),
-        ("Final norm", card.norm),
-        *_last_step(card),
-    ]
-    inner = ("Norm, attention", "Norm, MLP")
-    items = [
-        html.Li([html.Strong(what), html.Span(how)], className="inner" if what in inner else "") for what, how in steps
-    ]
-    sites = html.P(["Activations can be read at: ", html.Strong(", ".join(card.sites)), "."], className="caption")
-    return html.Div([html.Ol(items, className="architecture"), sites])
-
-
-def _last_step(card: ModelCard) -> list[tuple[str, str]]:
-    if not card.causal:
-        return []
-    tied = "; shares the embedding's weights" if card.tied else ""
-    return [("Unembedding", f"{card.width} → {card.vocabulary:,} logits{tied}")]
-
-
-def memory(card: ModelCard) -> Any:
-    """What the weights take at each precision, and what each costs."""
-    held = {"float32": 4, "bfloat16": 2, "float16": 2}
-    notes = {
-        "float32": "exact; the choice of `auto` on a CPU",
-        "bfloat16": "half the memory; three significant digits",
-        "float16": "half the memory; meant for GPUs, slow on a CPU",
-    }
-    rows = [
-        html.Tr(
-            [
-                html.Th(
-                    [name, html.Span("now", className="badge-small ready") if name == card.precision else ""],
-                    scope="row",
-                ),
-                html.Td(readable(card.parameters * size)),
-                html.Td(notes[name].replace("`", "")),
-            ]
-        )
-        for name, size in held.items()
-    ]
-    head = html.Thead(html.Tr([html.Th(t, scope="col") for t in ("Precision", "Weights take", "What to know")]))
-    text = (
-        f"One text of {card.context:,} tokens takes {readable(card.layers * card.neurons * card.context * 4)} of "
-        "activations: they are kept as float32 whatever the precision of the weights."
-    )
-    return html.Div([html.Table([head, html.Tbody(rows)], className="plain-table"), html.P(text, className="caption")])
-
-
-def loading(card: ModelCard) -> Any:
-    """The same model in Python, ready to copy."""
-    precision = "" if card.precision == "float32" else f', precision="{card.precision}"'
-    code = (
-        "import neuronscope as ns\n\n"
-        f'scope = ns.load("{card.name}"{precision})\n'
-        'activations = scope.activations("The capital of France is Paris.")\n'
-        f"ns.figures.heatmap(activations, layer={card.layers // 2})\n"
-        f"scope.weights(ns.Neuron({card.layers // 2}, 0)).promotes"
-    )
-    copy = html.Button([icon("copy"), "Copy"], type="button", className="press outlined", **{"data-copy": "about-code"})
-    return html.Div([html.Pre(html.Code(code, id="about-code")), copy], className="copyable")
-
-
-TABS: dict[str, tuple[str, Callable[[ModelCard], Any]]] = {
-    "overview": ("Overview", overview),
-    "architecture": ("Architecture", architecture),
-    "equations": ("Neurons & equations", equations),
-    "memory": ("Memory & precision", memory),
-    "python": ("Load it in Python", loading),
+TABS: dict[str, tuple[str, Callable[[Portrait], Any]]] = {
+    "overview": ("Overview", portrait.overview),
+    "architecture": ("Architecture", portrait.architecture),
+    "equations": ("Neurons & equations", lambda of: equations(of.card, of.anatomy)),
+    "memory": ("Memory & precision", portrait.memory),
+    "python": ("Load it in Python", portrait.loading),
 }
 
 

@@ -30,6 +30,10 @@ class Frame:
     """Where notices are added."""
     DOWNLOAD = "download"
     """What sends a file to the visitor."""
+    WARM = "warm"
+    """The models in memory, by name and precision: it changes when they do."""
+    SIZES = "sizes"
+    """Whether it has been worked out what the catalogue's models take."""
 
 
 class Question(TypedDict):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dash import Dash, Input, Output, dcc, html
+from dash import Dash, Input, Output, State, dcc, html, no_update
 
 from neuronscope.app.asking import Frame, Question
 
 if TYPE_CHECKING:
     from neuronscope.scope import Workspace
 
-_EVERY = 4000
+_EVERY = 2000
 _BAR = "memory-bar"
 _DETAILS = "memory-details"
 _CLOCK = "memory-clock"
@@ -38,22 +38,26 @@ def layout() -> Any:
 
 
 def register(app: Dash, workspace: Workspace) -> None:
-    """Register the callback that measures every few seconds, and when another model is ready."""
+    """Register the callback that measures every two seconds, and when another model is ready."""
 
     @app.callback(
         Output(_BAR, "children"),
         Output(_DETAILS, "children"),
+        Output(Frame.WARM, "data"),
         Input(_CLOCK, "n_intervals"),
         Input(Frame.READY, "data"),
+        State(Frame.WARM, "data"),
     )
-    def measure(_n: int | None, ready: Question | None) -> tuple[Any, Any]:
+    def measure(_n: int | None, ready: Question | None, known: list[list[str]] | None) -> tuple[Any, Any, Any]:
         memory = workspace.memory()
+        warm = [[scope.key.name, str(scope.card.precision)] for scope in workspace.scopes()]
         shares = ram_shares(_bytes_of(workspace, ready), memory.models, memory.available, memory.total)
         details = [_details("Memory", shares, memory.total)]
         for gpu in memory.gpus:
             parts = (Share("used", gpu.used, "other"), Share("free", gpu.free, "free"))
             details.append(_details(gpu.name, parts, gpu.total))
-        return [_bar(shares, memory.total), _words(memory.total - memory.available, memory.total)], details
+        bar = [_bar(shares, memory.total), _words(memory.total - memory.available, memory.total)]
+        return bar, details, no_update if sorted(warm) == sorted(known or []) else warm
 
 
 def ram_shares(this: int, models: int, available: int, total: int) -> tuple[Share, ...]:

@@ -301,14 +301,34 @@ def facts(pairs: Iterable[tuple[str, Part]], name: str = "facts") -> Part:
     return html.Dl([html.Div([html.Dt(what), html.Dd(how)]) for what, how in pairs], className=name)
 
 
-def table(id: str, frame: pd.DataFrame, filename: str, headings: Mapping[str, str]) -> Part:  # noqa: A002
-    """A sortable table of the columns in `headings`, under those names, that can be kept as CSV."""
-    number = {"function": "d3.format('.3~g')(params.value)"}
+GRID_OPTIONS = {
+    "rowHeight": 32,
+    "headerHeight": 34,
+    "domLayout": "autoHeight",
+    "ensureDomOrder": True,
+    "enableCellTextSelection": True,
+}
+"""How every table of the page stands: as tall as its rows, its text to be selected and read aloud in order."""
+
+
+def table(
+    id: str,  # noqa: A002
+    frame: pd.DataFrame,
+    filename: str,
+    headings: Mapping[str, str],
+    form: str = ".3~g",
+) -> Part:
+    """A table of the columns in `headings`, under those names, to sort, to filter, and to keep as CSV.
+
+    `form` is how numbers that are not whole are shown, as d3 writes it.
+    """
+    number = {"function": f"d3.format('{form}')(params.value)"}
     columns = [
         {
             "field": name,
             "headerName": title,
             "type": "numericColumn",
+            "filter": "agNumberColumnFilter",
             "minWidth": 76 if frame[name].dtype.kind == "f" else 58,
             **({"valueFormatter": number} if frame[name].dtype.kind == "f" else {}),
         }
@@ -319,13 +339,7 @@ def table(id: str, frame: pd.DataFrame, filename: str, headings: Mapping[str, st
         columnDefs=columns,
         rowData=frame.to_dict("records"),
         defaultColDef={"sortable": True, "resizable": True, "flex": 1, "suppressHeaderMenuButton": True},
-        dashGridOptions={
-            "rowHeight": 32,
-            "headerHeight": 34,
-            "domLayout": "autoHeight",
-            "ensureDomOrder": True,
-            "enableCellTextSelection": True,
-        },
+        dashGridOptions=GRID_OPTIONS,
         csvExportParams={"fileName": f"{filename}.csv"},
         className="grid-table",
         style={"width": "100%", "height": None},

@@ -15,15 +15,15 @@ from dash.exceptions import PreventUpdate
 from neuronscope.app.asking import Answer, Frame, Question
 from neuronscope.app.memory_bar import readable
 from neuronscope.app.parts import icon, short
+from neuronscope.app.prospects import Prospect, Prospects
 from neuronscope.app.security import allowed_folder
-from neuronscope.app.selection import CHOICES
+from neuronscope.app.sizes import precisions
 from neuronscope.errors import InputError
 
 if TYPE_CHECKING:
     from neuronscope.models.catalogue import Entry
     from neuronscope.scope import Workspace
 
-_BYTES = {"auto": 4, "float32": 4, "bfloat16": 2, "float16": 2}
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?(@[\w./-]+)?")
 
 
@@ -38,6 +38,18 @@ class Picker:
     LIST = "picker-list"
     OTHER = "picker-other"
     LOAD = "picker-load"
+    SAYS = "picker-says"
+
+
+PRECISIONS = {
+    "auto": "The best that fits: full precision on a CPU, the checkpoint's own on a GPU, or the next smaller one.",
+    "float32": "Exact: 4 bytes a weight.",
+    "bfloat16": "Half the memory; numbers to three significant digits.",
+    "float16": "Half the memory; meant for GPUs, several times slower on a CPU.",
+    "int8": "8-bit projections, embeddings in full. The Models view measures what it changes.",
+    "nf4": "4-bit projections, embeddings in full. Neurons change: the Models view measures how much.",
+}
+"""What to know of each precision."""
 
 
 def button() -> Any:
@@ -63,7 +75,7 @@ def layout() -> Any:
             html.Legend("Precision of the weights"),
             dbc.RadioItems(
                 id=Picker.PRECISION,
-                options=[{"label": name, "value": name} for name in CHOICES["precision"]],
+                options=[{"label": name, "value": name} for name in precisions()],
                 value="auto",
                 className="segmented",
                 inputClassName="btn-check",
@@ -82,15 +94,24 @@ def layout() -> Any:
                 className="beside",
             ),
             html.P(
-                "Weights in safetensors, of a known family. Folders have to be allowed when the server starts.",
+                f"Weights in safetensors, of any of the {_architectures()} dense architectures that are read, decoders "
+                "and encoders. "
+                "Folders have to be allowed when the server starts.",
                 className="caption",
             ),
         ],
         className="other-model",
     )
     head = dbc.ModalHeader(dbc.ModalTitle("Choose a model", tag="h2"), close_button=True)
-    body = dbc.ModalBody([precision, other, html.Div(id=Picker.LIST, className="models")])
+    says = html.P(id=Picker.SAYS, className="caption", role="status")
+    body = dbc.ModalBody([precision, says, other, html.Div(id=Picker.LIST, className="models")])
     return dbc.Modal([head, body], id=Picker.MODAL, size="lg", is_open=False, scrollable=True, className="picker")
+
+
+def _architectures() -> int:
+    from neuronscope.models.families import FAMILIES
+
+    return len({kind for family in FAMILIES for kind in family.model_types})
 
 
 def register(app: Dash, workspace: Workspace) -> None:
@@ -109,12 +130,20 @@ def register(app: Dash, workspace: Workspace) -> None:
             return False
         raise PreventUpdate
 
-    @app.callback(Output(Picker.LIST, "children"), Input(Picker.PRECISION, "value"), Input(Picker.MODAL, "is_open"))
-    def fill(precision: str, is_open: bool) -> list[Any]:
+    @app.callback(
+        Output(Picker.LIST, "children"),
+        Output(Picker.SAYS, "children"),
+        Input(Picker.PRECISION, "value"),
+        Input(Picker.MODAL, "is_open"),
+        Input(Frame.SIZES, "data"),
+    )
+    def fill(precision: str, is_open: bool, _known: bool | None) -> tuple[list[Any], str]:
         if not is_open:
             raise PreventUpdate
         attached = [scope.name for scope in workspace.scopes() if scope.key.attached]
-        return [*_attached(attached), *_groups(workspace, precision)]
+        prospects = Prospects(workspace, app.sizes)
+        listed = _groups(prospects, workspace.catalogue, precision, offline=workspace.settings.offline)
+        return [*_attached(attached), *listed], PRECISIONS[precision]
 
     @app.callback(
         Output(Frame.GO, "data", allow_duplicate=True),
@@ -158,12 +187,13 @@ def permitted(name: str, workspace: Workspace, given: str) -> None:
     allowed_folder(name, workspace.settings.model_roots)
 
 
-def _groups(workspace: Workspace, precision: str) -> Iterator[Any]:
+def _groups(prospects: Prospects, catalogue: tuple[Entry, ...], precision: str, *, offline: bool) -> Iterator[Any]:
     for title, least, most in _SIZES:
-        listed = workspace.catalogue
-        found = [e for e in listed if (e.demo and least < 0) or (not e.demo and least <= e.parameters < most)]
+        found = [e for e in catalogue if (e.demo and least < 0) or (not e.demo and least <= e.parameters < most)]
         if found:
-            rows = [_row(entry, precision, _badges(workspace, entry, precision)) for entry in found]
+            rows = [
+                _row(e, precision, prospects.of(e, precision), here=prospects.here(e), offline=offline) for e in found
+            ]
             yield html.Section([html.H3(title), html.Div(rows, className="model-rows")])
 
 
@@ -190,49 +220,43 @@ def _attached(names: list[str]) -> list[Any]:
     return [html.Section([html.H3("Given by your program"), html.Div(rows, className="model-rows")])]
 
 
-def _badges(workspace: Workspace, entry: Entry, precision: str) -> list[Any]:
-    """What picking this model would mean: it is here, has to be fetched, needs permission, or needs room."""
-    from huggingface_hub import try_to_load_from_cache
+def _row(entry: Entry, chosen: str, prospect: Prospect, *, here: bool, offline: bool) -> Any:
+    needs = "–" if prospect.bytes is None else f"{'≈ ' if prospect.rough else ''}{readable(prospect.bytes)}"
+    name = html.Span([html.Strong(entry.name), " ", *badges(entry, prospect, here=here, offline=offline)])
+    size = [
+        html.Span(weights(entry.parameters)),
+        html.Span(needs, title=f"Memory its weights take in {prospect.precision}"),
+        html.Span(f"{entry.family} · {entry.licence}"),
+    ]
+    return html.Button(
+        [
+            html.Span([name, html.Span(entry.use, className="use")], className="who"),
+            html.Span(size, className="figures"),
+        ],
+        type="button",
+        className="model-row",
+        **{"data-go": json.dumps({"model": entry.name, "precision": chosen})},
+    )
 
-    if any(scope.name == entry.name and not scope.key.attached for scope in workspace.scopes()):
-        return [html.Span("loaded", className="badge-small ready")]
-    here = entry.demo or isinstance(try_to_load_from_cache(entry.name, "config.json"), str)
-    badges = [] if here else [_badge("not on this machine" if workspace.settings.offline else "to be downloaded")]
+
+def badges(entry: Entry, prospect: Prospect, *, here: bool, offline: bool) -> list[Any]:
+    """What picking this model would mean: it is loaded, is here or has to be fetched, needs permission, needs room."""
+    if prospect.warm:
+        return [_badge("loaded", "ready")]
+    found = [] if entry.demo else [_badge("on disk" if here else "not on this machine" if offline else "on the hub")]
     if entry.permission and not here:
-        badges.append(_badge("asks for permission: set HF_TOKEN"))
-    memory = workspace.memory()
-    needs = entry.parameters * _BYTES[precision]
-    goes = workspace.manager.would_evict(needs, "cuda" if memory.gpus else "cpu")
-    if goes is None:
-        free = memory.gpus[0].free if memory.gpus else memory.available
-        badges.append(_badge(f"needs {readable(needs)}, {readable(free)} is free", "warning"))
-    elif goes:
-        badges.append(_badge(f"takes the place of {', '.join(key.name for key in goes)}", "warning"))
-    return badges
+        found.append(_badge("asks for permission: set HF_TOKEN"))
+    if prospect.words:
+        found.append(_badge(prospect.words, "warning"))
+    return found
 
 
 def _badge(text: str, kind: str = "") -> Any:
     return html.Span(text, className=f"badge-small {kind}".strip())
 
 
-def _row(entry: Entry, precision: str, badges: list[Any]) -> Any:
-    needs = entry.parameters * _BYTES[precision]
-    size = [html.Span(_count(entry.parameters)), html.Span(readable(needs), title="Memory its weights take")]
-    return html.Button(
-        [
-            html.Span(
-                [html.Span([html.Strong(entry.name), " ", *badges]), html.Span(entry.use, className="use")],
-                className="who",
-            ),
-            html.Span([*size, html.Span(f"{entry.family} · {entry.licence}")], className="figures"),
-        ],
-        type="button",
-        className="model-row",
-        **{"data-go": json.dumps({"model": entry.name, "precision": precision})},
-    )
-
-
-def _count(parameters: int) -> str:
+def weights(parameters: int) -> str:
+    """A number of weights as a person says it: `1.1 M weights`, `7.2 B weights`."""
     if parameters >= 1e9:
         return f"{parameters / 1e9:.1f} B weights"
     return f"{parameters / 1e6:.0f} M weights" if parameters >= 1e7 else f"{parameters / 1e6:.1f} M weights"

@@ -20,7 +20,7 @@ LONGEST_TEXT = 20_000
 """Characters: what fits in the address line of every browser and server."""
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "precision": ("auto", "float32", "bfloat16", "float16"),
+    "precision": ("auto", "float32", "bfloat16", "float16", "int8", "nf4"),
     "site": tuple(Site),
     "long": ("refuse", "window"),
     "tab": ("neurons", "layers", "statistics"),

@@ -13,7 +13,7 @@ import dash
 from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
-from neuronscope.app import about, address, memory_bar, picker, prompt
+from neuronscope.app import about, address, memory_bar, picker, prompt, sizes
 from neuronscope.app.asking import Answer, Frame, Question, text_of
 from neuronscope.app.parts import go, icon, notice
 from neuronscope.app.selection import Selection
@@ -77,6 +77,7 @@ def register(app: Dash, workspace: Workspace, manager: ThreadManager, model: str
     _register_work(app, workspace, manager, model)
     _register_jump(app, workspace)
     memory_bar.register(app, workspace)
+    sizes.register(app, workspace)
     picker.register(app, workspace)
     about.register(app, workspace)
     prompt.register(app)
@@ -121,6 +122,8 @@ def _plumbing() -> list[Any]:
         dcc.Store(id=Shell.VIEW),
         dcc.Store(id=Frame.THEME, storage_type="local"),
         dcc.Download(id=Frame.DOWNLOAD),
+        dcc.Store(id=Frame.WARM),
+        *sizes.layout(),
     ]
 
 

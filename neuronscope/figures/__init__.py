@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from neuronscope.figures.captions import empty
     from neuronscope.figures.comparisons import difference, difference_table, layers, layers_table
     from neuronscope.figures.distributions import histogram, histogram_table
+    from neuronscope.figures.fidelity import layer_fidelity
     from neuronscope.figures.heatmaps import clicked, heatmap, heatmap_table
     from neuronscope.figures.overviews import head_heatmap, head_table, overview, overview_table
     from neuronscope.figures.statistics import STATISTICS, layer_statistics
@@ -23,13 +24,14 @@ _HOMES = {
     "captions": ("empty",),
     "comparisons": ("difference", "difference_table", "layers", "layers_table"),
     "distributions": ("histogram", "histogram_table"),
+    "fidelity": ("layer_fidelity",),
     "heatmaps": ("clicked", "heatmap", "heatmap_table"),
     "overviews": ("head_heatmap", "head_table", "overview", "overview_table"),
     "statistics": ("STATISTICS", "layer_statistics"),
     "theme": ("DARK", "LIGHT", "template", "visible"),
 }
 
-ALL = ("difference", "head_heatmap", "heatmap", "histogram", "layer_statistics", "layers", "overview")
+ALL = ("difference", "head_heatmap", "heatmap", "histogram", "layer_fidelity", "layer_statistics", "layers", "overview")
 """The figures themselves, by name."""
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "heatmap_table",
     "histogram",
     "histogram_table",
+    "layer_fidelity",
     "layer_statistics",
     "layers",
     "layers_table",

@@ -8,16 +8,17 @@ import dash_bootstrap_components as dbc
 import pytest
 from dash import dcc
 
-from neuronscope.app import about, assets_folder, create_app, memory_bar, picker, shell
-from neuronscope.app.equations import equations, typeset
+from neuronscope.app import assets_folder, create_app, memory_bar, picker, shell, sizes
+from neuronscope.app.equations import typeset
 from neuronscope.app.parts import dom_id
+from neuronscope.app.prospects import Prospects
 from neuronscope.app.selection import Selection
+from neuronscope.app.sizes import Sizes
 from neuronscope.errors import InputError, NoSuchLayer, Refused, TextTooLong
-from neuronscope.models.manager import Key
 from neuronscope.scope import Workspace
 from neuronscope.settings import Settings
 from tests.app.test_parts import props, walk
-from tests.models_for_tests import gpt2, llama, tokenizer
+from tests.models_for_tests import gpt2, tokenizer
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_no_link_of_the_rail_is_dead():
     names = {view.NAME for view in shell.VIEWS}
     rail = shell._rail("text")
     assert {link.href for link in rail} == {f"?view={name}" for name in names}
-    assert [getattr(link, "aria-current", None) for link in rail] == ["page", None]
+    assert [getattr(link, "aria-current", None) for link in rail] == ["page", None, None]
 
 
 def test_each_view_says_what_the_frame_needs_of_it():
@@ -174,42 +175,29 @@ def test_only_hub_names_known_models_and_allowed_folders_may_be_loaded(workspace
 
 def test_the_catalogue_stands_by_size_with_demo_models_first_and_says_what_picking_one_means(tmp_path):
     small = Workspace(Settings(tmp_path / "c", tmp_path / "d", offline=True), budget=10_000_000_000)
-    sections = list(picker._groups(small, "float32"))
+    prospects = Prospects(small, Sizes(small.catalogue))
+    sections = list(picker._groups(prospects, small.catalogue, "float32", offline=True))
     words = [texts(section) for section in sections]
     assert words[0].startswith("Demo models")
     assert "not on this machine" not in words[0]
     assert "not on this machine" in words[1]
-    assert "needs 27 GB" in words[-1]
-    assert "needs" not in texts(next(iter(picker._groups(small, "bfloat16"))))
+    assert "needs about 27 GB" in words[-1]
+    assert ": does not fit" in words[-1]
+    assert "needs" not in texts(next(iter(picker._groups(prospects, small.catalogue, "bfloat16", offline=True))))
     listed = [props(row)["data-go"] for section in sections for row in section.children[1].children]
     assert [json.loads(go)["model"] for go in listed] == [entry.name for entry in small.catalogue]
     small.close()
 
 
-def test_a_model_whose_place_another_takes_is_named(workspace, monkeypatch):
-    gone = (Key("gpt2"),)
-    monkeypatch.setattr(workspace.manager, "would_evict", lambda size, device: gone)
-    entry = next(entry for entry in workspace.catalogue if not entry.demo)
-    assert "takes the place of gpt2" in [badge.children for badge in picker._badges(workspace, entry, "auto")]
+def test_the_precisions_offered_are_those_that_can_be_had(monkeypatch):
+    assert picker_precisions() == ["auto", "float32", "bfloat16", "float16", "int8", "nf4"]
+    monkeypatch.setattr(sizes.importlib.util, "find_spec", lambda name: None)
+    assert picker_precisions() == ["auto", "float32", "bfloat16", "float16"]
 
 
-def test_the_equations_are_those_of_the_family(workspace):
-    plain = workspace.attach(gpt2(), tokenizer(), "plain").card
-    gated = workspace.attach(llama(), tokenizer(), "gated").card
-    assert "LayerNorm" in texts(equations(plain))
-    assert "RMSNorm" in texts(equations(gated))
-    assert "gate" not in texts(equations(plain)).replace("propagate", "")
-    assert "gate" in texts(equations(gated))
-    assert "SiLU" in texts(equations(gated))
-
-
-def test_every_page_about_a_model_can_be_drawn(workspace):
-    for card in (workspace.attach(gpt2(), tokenizer(), "a").card, workspace.attach(llama(), tokenizer(), "b").card):
-        pages = {name: texts(make(card)) for name, (_, make) in about.TABS.items()}
-        assert f"{card.layers} × {card.neurons}" in pages["overview"]
-        assert f'ns.load("{card.name}")' in pages["python"]
-        assert card.norm in pages["architecture"]
-        assert "now" in pages["memory"]
+def picker_precisions():
+    controls = (part for part in walk(picker.layout()) if getattr(part, "id", None) == picker.Picker.PRECISION)
+    return [option["value"] for option in next(controls).options]
 
 
 def test_formulas_have_scripts_and_italics():

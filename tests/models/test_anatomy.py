@@ -72,6 +72,29 @@ def test_norms_stand_before_behind_or_after_the_mlp(kind, before, behind, after)
     assert (found.norm_before, found.norm_behind, found.norm_after) == (before, behind, after)
 
 
+@pytest.mark.parametrize("kind", FAMILY_TYPES)
+def test_a_norm_gives_what_its_kind_gain_and_shift_say(kind):
+    model = attach(of_type(kind), tokenizer())
+    found = anatomy(model)
+    behind = model.family.mlp_out_norm
+    after = {"distilbert": "output_layer_norm", "albert": "full_layer_layer_norm"}.get(kind, "output.LayerNorm")
+    norm = model.mlp_norm(0) or model.in_block(0, behind or after)
+    seen = []
+    hook = norm.register_forward_hook(lambda _m, args, output: seen.append((args[0], output)))
+    with torch.inference_mode():
+        model.base(input_ids=torch.arange(1, 6)[None])
+    hook.remove()
+    entered, left = seen[0]
+    centred = entered - entered.mean(-1, keepdim=True) if model.card.norm == "LayerNorm" else entered
+    epsilon = getattr(norm, "eps", getattr(norm, "variance_epsilon", 1e-5))
+    wanted = centred / (centred.square().mean(-1, keepdim=True) + epsilon).sqrt()
+    if found.gain != "none":
+        wanted = wanted * (norm.weight + (found.gain == "offset"))
+    if found.shift:
+        wanted = wanted + norm.bias
+    assert torch.allclose(left, wanted, atol=1e-4)
+
+
 def test_key_value_heads_are_those_that_several_heads_share():
     assert anatomy(attach(of_type("llama"), tokenizer())).key_value_heads == 2
     assert anatomy(attach(of_type("gpt2"), tokenizer())).key_value_heads == 4

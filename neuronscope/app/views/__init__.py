@@ -4,7 +4,8 @@ A view has a `NAME` (in the address), a `TITLE` and an `ICON` (on the rail), the
 `layout(selection, model)` and a `register(app, workspace)`.
 """
 
+import neuronscope.app.views.models as models
 import neuronscope.app.views.neuron as neuron
 import neuronscope.app.views.text as text
 
-VIEWS = (text, neuron)
+VIEWS = (text, neuron, models)
