@@ -100,18 +100,28 @@ _SIZES = {
 }
 
 
-def of_type(model_type: str, seed: int = 0, **changes: object) -> torch.nn.Module:
-    """A tiny random network of any type in FAMILY_TYPES, with the head that belongs to it."""
+def of_type(model_type: str, seed: int = 0, *, wide: bool = False, **changes: object) -> torch.nn.Module:
+    """A tiny random network of any type in FAMILY_TYPES, with the head that belongs to it.
+
+    With `wide` every width is a whole number of the 64 weights that share a 4-bit scale.
+    """
     import transformers
 
     known = transformers.AutoConfig.for_model(model_type)
     fields = {**known.to_dict(), **getattr(known, "attribute_map", {})}
-    sizes = {name: value for name, value in _SIZES.items() if name in fields}
+    wider = {32: 64, 48: 128, 8: 16} if wide else {}
+    sizes = {
+        name: wider.get(value, value) if isinstance(value, int) else value
+        for name, value in _SIZES.items()
+        if name in fields
+    }
     if model_type == "distilbert":
         sizes.pop("hidden_size")
     config = transformers.AutoConfig.for_model(model_type, **{**sizes, **changes})
     torch.manual_seed(seed)
-    return _shaken(getattr(transformers, _head(model_type)).from_config(config)).eval()
+    network = getattr(transformers, _head(model_type)).from_config(config)
+    network.config.architectures = [type(network).__name__]
+    return _shaken(network).eval()
 
 
 def _head(model_type: str) -> str:

@@ -1,8 +1,8 @@
 """How much memory a model's weights take at each precision, worked out from its configuration without loading any.
 
 The network is built on torch's `meta` device, where weights have shapes and no memory, and its parameters are counted.
-bitsandbytes quantizes the linear projections of the blocks; embeddings, norms, biases and the unembedding stay in the
-compute type, which is float32 on a CPU and bfloat16 on a GPU.
+bitsandbytes quantizes the linear projections of the blocks, unless they are of a class of the network's own. Embeddings,
+norms, biases and the unembedding stay in the compute type, which is float32 on a CPU and bfloat16 on a GPU.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def estimate(config: PretrainedConfig, auto_class: str = "AutoModelForCausalLM",
         network = getattr(transformers, auto_class).from_config(config)
     head = network.get_output_embeddings()
     projections = [
-        module for module in network.modules() if isinstance(module, torch.nn.Linear | Conv1D) and module is not head
+        module for module in network.modules() if type(module) in {torch.nn.Linear, Conv1D} and module is not head
     ]
     total = sum(p.numel() for p in network.parameters())
     quantized = sum(module.weight.numel() for module in projections)
@@ -57,7 +57,9 @@ def estimate(config: PretrainedConfig, auto_class: str = "AutoModelForCausalLM",
         # Half a byte, an 8-bit scale for each 64 weights, and a float32 scale for each 256 of those.
         Precision.NF4: rest + quantized // 2 + quantized // _BLOCK + quantized // (_BLOCK * 256) * 4,
     }
-    if device == "cpu" and any(inputs(module) % _BLOCK for module in projections):
+    if not projections:
+        del sizes[Precision.INT8], sizes[Precision.NF4]
+    elif device == "cpu" and any(inputs(module) % _BLOCK for module in projections):
         del sizes[Precision.NF4]
     return Estimate(total, sizes)
 

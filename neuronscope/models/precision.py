@@ -177,8 +177,9 @@ def _can_be_had(precision: Precision, sizes: dict[Precision, int]) -> None:
         )
     if precision not in sizes:
         raise InputError(
-            f"{precision} cannot be had for this model on a CPU: bitsandbytes reads 4-bit weights back rightly there "
-            "only if every projection has a multiple of 64 inputs. Choose int8 or bfloat16."
+            f"{precision} cannot be had for this model here: bitsandbytes does not quantize its kind of projection, or "
+            "(4-bit on a CPU) would read it back wrongly, as it has not a multiple of 64 inputs. "
+            f"Choose one of {', '.join(sizes)}."
         )
 
 

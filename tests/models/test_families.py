@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from transformers import AutoConfig
 
 from neuronscope.engine.capture import capture, forward
 from neuronscope.engine.weights import direct_effects, unembedding, weights
-from neuronscope.errors import UnsupportedModel
+from neuronscope.errors import InputError, UnsupportedModel
 from neuronscope.models.families import FAMILIES, family_of
 from neuronscope.models.loading import LoadedModel, attach, load
 from neuronscope.models.precision import bias, matrix
@@ -211,7 +212,7 @@ def test_an_encoder_predicts_no_next_token(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", tiny.FAMILY_TYPES)
-def test_a_saved_checkpoint_of_every_family_loads_back(kind: str, tmp_path) -> None:
+def test_a_saved_checkpoint_of_every_family_loads_back(kind: str, tmp_path: Path) -> None:
     tiny.of_type(kind).save_pretrained(tmp_path)
     tiny.tokenizer().save_pretrained(tmp_path)
     loaded, original = load(str(tmp_path), device="cpu"), attach(tiny.of_type(kind), tiny.tokenizer())
@@ -219,6 +220,26 @@ def test_a_saved_checkpoint_of_every_family_loads_back(kind: str, tmp_path) -> N
     text = [original.tokens(TEXTS[0])]
     ours, theirs = capture(loaded, text)[0][Site.NEURONS], capture(original, text)[0][Site.NEURONS]
     assert np.array_equal(ours.values, theirs.values)
+
+
+@pytest.mark.parametrize("kind", tiny.FAMILY_TYPES)
+def test_every_family_can_be_held_in_every_precision(kind: str, tmp_path: Path) -> None:
+    network = tiny.of_type(kind, wide=True)
+    network.save_pretrained(tmp_path)
+    tiny.tokenizer().save_pretrained(tmp_path)
+    full = attach(network, tiny.tokenizer())
+    text = [full.tokens(TEXTS[0])]
+    expected = capture(full, text)[0][Site.NEURONS].values
+    for precision, closeness in (("bfloat16", 0.99), ("float16", 0.999), ("int8", 0.95), ("nf4", 0.5)):
+        if kind == "falcon" and precision in {"int8", "nf4"}:  # its projections are of a class of its own
+            with pytest.raises(InputError, match="does not quantize its kind of projection"):
+                load(str(tmp_path), precision=precision, device="cpu")
+            continue
+        model = load(str(tmp_path), precision=precision, device="cpu")
+        assert model.card.precision == precision
+        assert model.card.bytes < full.card.bytes
+        found = capture(model, text)[0][Site.NEURONS].values
+        assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > closeness, precision
 
 
 @pytest.mark.parametrize("kind", ["mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "gpt_oss", "deepseek_v3", "granitemoe"])
