@@ -1,8 +1,8 @@
 """How much memory a model's weights take at each precision, worked out from its configuration without loading any.
 
 The network is built on torch's `meta` device, where weights have shapes and no memory, and its parameters are counted.
-bitsandbytes quantizes the linear projections of the blocks, unless they are of a class of the network's own. Embeddings,
-norms, biases and the unembedding stay in the compute type, which is float32 on a CPU and bfloat16 on a GPU.
+bitsandbytes quantizes the linear projections of the blocks, unless they are of a class of the network's own.
+Embeddings, norms, biases and the unembedding stay in the compute type: float32 on a CPU, bfloat16 on a GPU.
 """
 
 from __future__ import annotations
