@@ -57,7 +57,7 @@ def activation_name(activation: str) -> str:
 
 
 _FUNCTIONS = {
-    **dict.fromkeys(("gelu", "GELU", "GELUActivation"), ("GELU", "GELU(z) = z · Φ(z), Φ the normal distribution")),
+    **dict.fromkeys(("gelu", "GELU", "GELUActivation"), ("GELU", "GELU(z) = z · Φ(z)")),
     **dict.fromkeys(
         ("gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_pytorch", "GELUTanh", "BloomGelu"),
         ("GELU", "GELU(z) ≈ ½ z · (1 + tanh(√(2/π) · (z + 0.044715 z³)))"),
@@ -126,7 +126,8 @@ def _function(card: ModelCard) -> tuple[Any, ...]:
     name, defined = _FUNCTIONS.get(card.activation, (card.activation, ""))
     if not defined:
         return (f"{name} is the activation function as transformers defines it under this name.",)
-    return "Its activation function:", typeset(defined)
+    normal = ", with Φ the normal distribution function" if "Φ" in defined else ""
+    return f"Its activation function{normal}:", typeset(defined)
 
 
 def _written(card: ModelCard, anatomy: Anatomy) -> list[tuple[Any, ...]]:

@@ -14,21 +14,12 @@ from dash.exceptions import PreventUpdate
 
 from neuronscope.app import picker
 from neuronscope.app.asking import Answer, Frame, text_of
-from neuronscope.app.parts import (
-    card,
-    csv_id,
-    facts,
-    framed,
-    graph,
-    graph_tools,
-    heading,
-    icon,
-    short,
-    table,
-    table_tools,
-)
+from neuronscope.app.graphs import csv_id, framed, graph, graph_tools
+from neuronscope.app.lists import facts
+from neuronscope.app.parts import card, heading, icon, short
 from neuronscope.app.selection import Selection
 from neuronscope.app.sizes import precisions
+from neuronscope.app.tables import table, table_tools
 from neuronscope.figures import layer_fidelity
 from neuronscope.jobs import checkpoint
 

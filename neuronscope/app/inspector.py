@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from dash import html
 
 from neuronscope.analysis.ranking import TopNeuron, top_neurons
-from neuronscope.app.parts import go, heading, icon, neuron_list, score_list
+from neuronscope.app.lists import neuron_list, score_list
+from neuronscope.app.parts import go, heading, icon
 from neuronscope.vocabulary import Activations, DirectEffects, Neuron, Site
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ COUNT = 10
 
 def inspect(scope: Scope, activations: Activations, text: str, locked: int | None) -> list[Any]:
     """The token's own heading, what comes next, and three lists: by value, by z-score, by direct effect."""
-    position = len(activations.tokens) - 1 if locked is None else locked
+    position = _last(activations) if locked is None else locked
     effects = _effects(scope, activations, text, position)
     top = top_neurons(activations, position, effects.values if effects else None, count=COUNT)
     lists = [
@@ -28,7 +29,13 @@ def inspect(scope: Scope, activations: Activations, text: str, locked: int | Non
     if effects:
         caption = ["on ", html.Bdi(effects.target.display)]
         lists.append(_column(activations, "Effect", caption, top.by_effect, "effect"))
-    return [_head(activations, position, locked), *_next(effects), html.Div(lists, className="three")]
+    return [_head(activations, position, locked), *_next(scope, effects), html.Div(lists, className="columns")]
+
+
+def _last(activations: Activations) -> int:
+    """The last token that counts: in many encoders the very last one is a special one."""
+    kept = activations.tokens.kept.nonzero()[0]
+    return int(kept[-1]) if len(kept) else len(activations.tokens) - 1
 
 
 def _effects(scope: Scope, activations: Activations, text: str, position: int) -> DirectEffects | None:
@@ -42,7 +49,7 @@ def _head(activations: Activations, position: int, locked: int | None) -> Any:
     tokens = activations.tokens
     run = next(run for run in tokens.characters if position in run)
     let_go = go(icon("x-lg"), label="Let go of this token", position=None) if locked is not None else None
-    which = "" if locked is not None else "the last token; press another to lock it"
+    which = "" if locked is not None else "the last token that counts; press another to lock it"
     if locked is not None and not tokens.kept[position]:
         which = "left out of maxima"
     said = f"position {position} · id {int(tokens.ids[position])}" + (f" · {which}" if which else "")
@@ -50,7 +57,9 @@ def _head(activations: Activations, position: int, locked: int | None) -> Any:
     return html.Div([html.Div(heading(title, said), className="card-title"), let_go], className="card-head")
 
 
-def _next(effects: DirectEffects | None) -> list[Any]:
+def _next(scope: Scope, effects: DirectEffects | None) -> list[Any]:
+    if not scope.card.causal:
+        return [html.P("An encoder: it predicts no next token, so there are no direct effects.", className="caption")]
     if effects is None:
         return []
     return [html.Div(score_list("Comes next", effects.predictions[:5], percent=True), className="next")]

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from dash import html
 
 from neuronscope.app.equations import activation_name
+from neuronscope.app.lists import facts
 from neuronscope.app.memory_bar import readable
-from neuronscope.app.parts import facts, icon
+from neuronscope.app.parts import icon
 from neuronscope.app.picker import PRECISIONS
 from neuronscope.app.sizes import precisions
 

@@ -10,10 +10,11 @@ from dash.exceptions import PreventUpdate
 
 from neuronscope.app.asking import Answer, Frame
 from neuronscope.app.memory_bar import readable
-from neuronscope.app.parts import GRID_OPTIONS, card, go, heading, table_tools
+from neuronscope.app.parts import card, go, heading
 from neuronscope.app.picker import weights
 from neuronscope.app.prospects import Prospects
 from neuronscope.app.sizes import precisions
+from neuronscope.app.tables import GRID_OPTIONS, table_tools
 
 if TYPE_CHECKING:
     from neuronscope.models.catalogue import Entry

@@ -8,8 +8,9 @@ import numpy as np
 from dash import html
 from jaxtyping import Float
 
-from neuronscope.app.parts import card, choices, heading, scale_legend, token_strip
+from neuronscope.app.parts import card, choices, heading
 from neuronscope.app.selection import Selection
+from neuronscope.app.tokens import scale_legend, token_strip
 from neuronscope.vocabulary import Activations, Neuron, Site
 
 

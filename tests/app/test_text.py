@@ -5,14 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from neuronscope.app import inspector, pictures, strips
-from neuronscope.app.parts import framed
+from neuronscope.app import inspector, pictures, strips, text_panels
+from neuronscope.app.graphs import framed
 from neuronscope.app.selection import Selection
 from neuronscope.app.views import text as view
 from neuronscope.scope import Workspace
 from neuronscope.settings import Settings
 from tests.app.test_parts import boxes, props, walk
-from tests.models_for_tests import gpt2, llama, tokenizer
+from tests.models_for_tests import gpt2, llama, of_type, tokenizer
 
 WORDS = "the cat sat on the mat and a dog ran under the tree ."
 OTHER = "the dog sat on the mat and a cat ran under the tree ."
@@ -44,7 +44,7 @@ def test_pages_cover_every_unit_once_whatever_page_is_asked_for(pair, monkeypatc
     monkeypatch.setattr(pictures, "CELLS", 64 * len(pair[0].tokens))
     pages = [pictures.page_of(pair, Selection(count=0, page=page)) for page in range(3)]
     assert [(page.start, page.stop) for page in pages] == [(0, 64), (64, 100), (64, 100)]
-    assert view._pages(pair, Selection(count=0))[1].children == "1 to 64 of 100, by peak"
+    assert text_panels.pages(pair, Selection(count=0))[1].children == "1 to 64 of 100, by peak"
 
 
 def test_a_full_page_of_a_long_text_stays_below_the_size_that_travels(scope):
@@ -133,7 +133,7 @@ def test_the_scale_is_set_by_the_tokens_that_count():
 
 def test_the_inspector_looks_at_the_last_token_unless_one_is_locked(scope, pair):
     last = inspector.inspect(scope, pair[0], WORDS, None)
-    assert any("the last token; press another" in text for text in strings(last[0]))
+    assert any("the last token that counts; press another" in text for text in strings(last[0]))
     locked = inspector.inspect(scope, pair[0], WORDS, 3)
     assert any(text.startswith("position 3 · id") for text in strings(locked[0]))
 
@@ -166,12 +166,30 @@ def test_a_press_on_a_cell_opens_the_neuron_at_its_token(pair):
 
 
 def test_only_the_sites_the_model_has_are_offered(scope, tmp_path):
-    offered = strings(view._settings(scope.card, Selection()))
+    offered = strings(text_panels.settings(scope.card, Selection()))
     workspace = Workspace(Settings(tmp_path / "c", tmp_path / "d", offline=True))
     gated = workspace.attach(llama(), tokenizer(), "gated").card
-    sites = [option["value"] for option in view._settings(gated, Selection()).children[0].children[1].options]
+    sites = [option["value"] for option in text_panels.settings(gated, Selection()).children[0].children[1].options]
     assert "gate" in sites
-    plain = [option["value"] for option in view._settings(scope.card, Selection()).children[0].children[1].options]
+    plain = [
+        option["value"] for option in text_panels.settings(scope.card, Selection()).children[0].children[1].options
+    ]
     assert "gate" not in plain
     assert offered
     workspace.close()
+
+
+def test_of_an_encoder_the_inspector_shows_the_last_token_that_counts_and_no_next_one(workspace_of_an_encoder):
+    read = workspace_of_an_encoder.activations("the cat sat on the mat")
+    shown = inspector.inspect(workspace_of_an_encoder, read, "the cat sat on the mat", None)
+    last = int(read.tokens.kept.nonzero()[0][-1])
+    assert any(text.startswith(f"position {last} · id") for text in strings(shown[0]))
+    assert any("predicts no next token" in text for text in strings(shown[1]))
+    assert [column.children[0].children for column in shown[-1].children] == ["Raw", "z"]
+
+
+@pytest.fixture
+def workspace_of_an_encoder(tmp_path):
+    opened = Workspace(Settings(tmp_path / "cache", tmp_path / "data", offline=True))
+    yield opened.attach(of_type("bert"), tokenizer(), "encoder")
+    opened.close()

@@ -23,7 +23,9 @@ return [...document.querySelectorAll('.strip .token')].map(token => {
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("query", [{"compare": "hallo"}, {"tab": "statistics"}, {"view": "neuron", "model": "gated"}])
+@pytest.mark.parametrize(
+    "query", [{"compare": "hallo"}, {"tab": "statistics"}, {"view": "neuron", "model": "gated"}, {"view": "models"}]
+)
 def test_axe_finds_nothing_serious_in_either_mode(page, query):
     page.open(**query)
     assert axe(page.driver) == []
@@ -71,5 +73,16 @@ def test_nothing_overflows_a_narrow_window(page, query):
         page.press("[data-unfold]")
         assert page.one(".samples").is_displayed()
         page.press("[data-unfold]")
+    finally:
+        page.driver.set_window_size(1440, 900)
+
+
+def test_the_table_of_models_scrolls_within_a_narrow_window(page):
+    page.driver.set_window_size(768, 1000)
+    try:
+        page.open(view="models")
+        page.wait(lambda: page.all(".shelf-table .ag-row"), "the catalogue")
+        wide, window = page.driver.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+        assert wide <= window
     finally:
         page.driver.set_window_size(1440, 900)

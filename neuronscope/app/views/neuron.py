@@ -14,22 +14,12 @@ from dash.exceptions import PreventUpdate
 from neuronscope.analysis.statistics import neuron_statistics
 from neuronscope.app import prompt
 from neuronscope.app.asking import Frame, asked, text_of
-from neuronscope.app.parts import (
-    card,
-    csv_id,
-    facts,
-    framed,
-    go,
-    graph,
-    graph_tools,
-    heading,
-    icon,
-    scale_legend,
-    score_list,
-    token_strip,
-)
+from neuronscope.app.graphs import csv_id, framed, graph, graph_tools
+from neuronscope.app.lists import facts, score_list
+from neuronscope.app.parts import card, go, heading, icon
 from neuronscope.app.selection import Selection
 from neuronscope.app.strips import strongest
+from neuronscope.app.tokens import scale_legend, token_strip
 from neuronscope.figures import heatmap_table, histogram
 from neuronscope.vocabulary import Activations, ModelCard, Neuron, NeuronWeights, Site
 
@@ -255,7 +245,7 @@ def _weights(found: NeuronWeights) -> Any:
     if found.gate_reads_most:
         gate = [_pair("Gate reads", found.gate_reads_most, found.gate_reads_least, "excite the gate", "inhibit it")]
     through = " through up" if gate else ""
-    writes = [_writes(found)] if found.promotes else []
+    writes = [_writes(found)] if found.promotes else [html.P(_WRITES_NOTHING, className="caption weights-part")]
     numbers = facts(
         [
             ("|w in|", _number(found.norm_in)),
@@ -278,6 +268,9 @@ def _weights(found: NeuronWeights) -> Any:
         ],
         className="panel weights",
     )
+
+
+_WRITES_NOTHING = "The model predicts no next token: there is none that this neuron promotes or suppresses."
 
 
 def _writes(found: NeuronWeights) -> Any:

@@ -14,27 +14,17 @@ from dash.exceptions import PreventUpdate
 
 from neuronscope.analysis.comparison import compare
 from neuronscope.analysis.statistics import layer_statistics
-from neuronscope.app import pictures, prompt
+from neuronscope.app import pictures, prompt, text_panels
 from neuronscope.app.asking import Frame, asked, text_of
+from neuronscope.app.graphs import csv_id, framed
 from neuronscope.app.inspector import inspect
-from neuronscope.app.parts import (
-    card,
-    choices,
-    csv_id,
-    framed,
-    go,
-    graph,
-    graph_tools,
-    heading,
-    icon,
-    select,
-    table,
-    table_tools,
-)
+from neuronscope.app.parts import choices
 from neuronscope.app.selection import Selection
 from neuronscope.app.strips import text_strips
+from neuronscope.app.tables import table
+from neuronscope.app.text_panels import MEASURES, SCALES, TABS, Text
 from neuronscope.figures import clicked
-from neuronscope.vocabulary import Activations, ModelCard, Site
+from neuronscope.vocabulary import Activations, Site
 
 if TYPE_CHECKING:
     from neuronscope.figures.theme import Mode
@@ -46,27 +36,6 @@ ICON = "body-text"
 ASIDE = "The locked token"
 QUESTION = "Which neurons fire on my text?"
 
-SITES = {
-    Site.NEURONS: "Neurons",
-    Site.GATE: "Gate, before its function",
-    Site.UP: "Up projection",
-    Site.RESIDUAL: "Residual stream",
-    Site.ATTENTION: "Attention heads",
-}
-RULES = {"peak": "peak", "variance": "variance", "selectivity": "selectivity", "index": "number"}
-TABS = {"neurons": "Neurons of one layer", "layers": "Layers side by side", "statistics": "Statistics"}
-MEASURES = {"peak": "Strongest", "active": "Share active"}
-STATISTICS = {
-    "mean": "Mean ± sd",
-    "std": "Standard deviation",
-    "mean_abs": "Mean magnitude",
-    "min": "Smallest",
-    "max": "Largest",
-    "active": "Share above 0",
-    "sparsity": "Sparsity",
-    "silent": "Never above 0",
-    "constant": "Constant",
-}
 COLUMNS = {
     "layer": "Layer",
     "mean": "Mean",
@@ -77,35 +46,8 @@ COLUMNS = {
     "active": "Active",
     "sparsity": "Sparsity",
     "silent": "Silent",
-    "constant": "Constant",
+    "constant": "Const.",
 }
-SCALES = {"shared": "One scale", "layer": "Each its own"}
-
-
-class Text:
-    """The ids of this view."""
-
-    SETTINGS = "text-settings"
-    STRIP = "text-strip"
-    TABS = "text-tabs"
-    NEURONS = "text-neurons"
-    OVERVIEW = "text-overview"
-    OVERVIEW_HEAD = "text-overview-head"
-    OVERVIEW_TOOLS = "text-overview-tools"
-    HEAT = "text-heat"
-    HEAT_HEAD = "text-heat-head"
-    HEAT_TOOLS = "text-heat-tools"
-    PAGES = "text-pages"
-    LAYERS_PANE = "text-layers-pane"
-    LAYERS = "text-layers"
-    LAYERS_HEAD = "text-layers-head"
-    LAYERS_TOOLS = "text-layers-tools"
-    STATISTICS_PANE = "text-statistics-pane"
-    STATISTICS = "text-statistics"
-    STATISTICS_HEAD = "text-statistics-head"
-    TABLE = "text-table"
-    TABLE_PLACE = "text-table-place"
-    INSPECTOR = "text-inspector"
 
 
 def layout(selection: Selection, model: str) -> Any:
@@ -118,10 +60,14 @@ def layout(selection: Selection, model: str) -> Any:
         **{"aria-label": "Text and settings"},
     )
     strip = html.Div(id=Text.STRIP)
-    tabs = html.Div(_tabs(selection), id=Text.TABS, className="tabs-place")
-    neurons = html.Div([_overview_panel(), _heat_panel()], id=Text.NEURONS, hidden=selection.tab != "neurons")
-    layers = html.Div(_layers_panel(), id=Text.LAYERS_PANE, hidden=selection.tab != "layers")
-    numbers = html.Div(_statistics_panel(selection), id=Text.STATISTICS_PANE, hidden=selection.tab != "statistics")
+    tabs = html.Div(text_panels.tabs(selection), id=Text.TABS, className="tabs-place")
+    neurons = html.Div(
+        [text_panels.overview_panel(), text_panels.heat_panel()], id=Text.NEURONS, hidden=selection.tab != "neurons"
+    )
+    layers = html.Div(text_panels.layers_panel(), id=Text.LAYERS_PANE, hidden=selection.tab != "layers")
+    numbers = html.Div(
+        text_panels.statistics_panel(selection), id=Text.STATISTICS_PANE, hidden=selection.tab != "statistics"
+    )
     middle = html.Div([strip, tabs, neurons, layers, numbers], className="middle")
     return html.Div(
         [left, middle, html.Aside(id=Text.INSPECTOR, className="inspector", tabIndex=0, **{"aria-label": ASIDE})],
@@ -142,7 +88,7 @@ def _register_settings(app: Dash, workspace: Workspace) -> None:
     @app.callback(Output(Text.SETTINGS, "children"), Input(Frame.READY, "data"), State(Frame.URL, "search"))
     def settings(ready: Any, search: str) -> Any:
         scope, selection = asked(workspace, NAME, search, ready)
-        return _settings(scope.card, selection)
+        return text_panels.settings(scope.card, selection)
 
     @app.callback(
         Output(Text.TABS, "children"),
@@ -153,7 +99,7 @@ def _register_settings(app: Dash, workspace: Workspace) -> None:
     )
     def tabs(search: str) -> tuple[Any, ...]:
         selection = Selection.parse(search)
-        return _tabs(selection), *(selection.tab != name for name in TABS)
+        return text_panels.tabs(selection), *(selection.tab != name for name in TABS)
 
     @app.callback(Output(Text.STRIP, "children"), *_INPUTS[:2])
     def strip(ready: Any, search: str) -> Any:
@@ -195,7 +141,11 @@ def _register_neurons(app: Dash, workspace: Workspace) -> None:
         scope, selection = asked(workspace, NAME, search, ready, tab="neurons")
         texts, layer = _read(app, scope, selection, ready["model"]), selection.layer_of(scope.card)
         figure = pictures.heat(texts, selection, layer, mode or "light")
-        return *framed(figure), _heat_tools(texts, selection, layer, scope.card), _pages(texts, selection)
+        return (
+            *framed(figure),
+            text_panels.heat_tools(texts, selection, layer, scope.card),
+            text_panels.pages(texts, selection),
+        )
 
 
 def _register_others(app: Dash, workspace: Workspace) -> None:
@@ -296,85 +246,3 @@ def _cell(at: tuple[int, int], texts: list[Activations], selection: Selection, l
     if selection.site in (Site.RESIDUAL, Site.ATTENTION):
         return {"position": position, "layer": layer}
     return {"view": "neuron", "layer": layer, "neuron": unit, "position": position}
-
-
-def _tabs(selection: Selection) -> Any:
-    links = [
-        html.Button(
-            title,
-            type="button",
-            className="tab-link",
-            **{"data-go": f'{{"tab":"{name}"}}', "aria-current": "true" if name == selection.tab else "false"},
-        )
-        for name, title in TABS.items()
-    ]
-    return html.Nav(links, className="tabs", **{"aria-label": "What to show of the text"})
-
-
-def _settings(model: ModelCard, selection: Selection) -> Any:
-    sites = {site: name for site, name in SITES.items() if site in model.sites}
-    layers = {layer: str(layer) for layer in range(model.layers)}
-    return html.Section(
-        [
-            select("site", "Read at", sites, selection.site),
-            select("layer", f"Layer, 0 to {model.layers - 1}", layers, selection.layer_of(model)),
-            select("rule", "Rank by", RULES, selection.rule),
-        ],
-        className="panel settings",
-    )
-
-
-def _overview_panel() -> Any:
-    tools = [html.Span(id=Text.OVERVIEW_TOOLS), graph_tools(Text.OVERVIEW, "layers-by-tokens")]
-    plot = graph(Text.OVERVIEW, 160, "Layers by tokens: press a cell to look at that layer and lock that token")
-    return card(Text.OVERVIEW_HEAD, plot, tools=tools, name="overview")
-
-
-def _heat_panel() -> Any:
-    tools = [html.Span(id=Text.HEAT_TOOLS, className="tools"), graph_tools(Text.HEAT, "tokens-by-neurons")]
-    plot = graph(Text.HEAT, 460, "Tokens by neurons: press a cell to open that neuron")
-    return card(Text.HEAT_HEAD, plot, html.Div(id=Text.PAGES, className="pages"), tools=tools, name="heat")
-
-
-def _layers_panel() -> Any:
-    tools = [html.Span(id=Text.LAYERS_TOOLS), graph_tools(Text.LAYERS, "all-layers")]
-    return card(Text.LAYERS_HEAD, graph(Text.LAYERS, 600, "The strongest neurons of several layers"), tools=tools)
-
-
-def _statistics_panel(selection: Selection) -> list[Any]:
-    plot = graph(Text.STATISTICS, 300, "Statistics of each layer")
-    which = select("statistic", "Statistic", STATISTICS, selection.statistic, hide_label=True)
-    bars = card(Text.STATISTICS_HEAD, plot, tools=[which, graph_tools(Text.STATISTICS, "layer-statistics")])
-    caption = "Over the tokens that count on this text: the first and special ones are left out."
-    numbers = card(
-        heading("Every layer in numbers", caption), html.Div(id=Text.TABLE_PLACE), tools=table_tools(Text.TABLE)
-    )
-    return [bars, numbers]
-
-
-def _heat_tools(texts: list[Activations], selection: Selection, layer: int, model: ModelCard) -> list[Any]:
-    total = texts[0].values.shape[-1]
-    few = f"{texts[0].heads} heads" if texts[0].heads else "Strongest 64"
-    counts = {64: few, 0: f"All {total:,}"} if total > 64 or texts[0].heads else {0: f"All {total:,}"}
-    step = html.Span(
-        [
-            go(icon("chevron-down"), label="Layer below", key="ArrowDown", layer=max(layer - 1, 0)),
-            html.Span(f"layer {layer}", className="at"),
-            go(icon("chevron-up"), label="Layer above", key="ArrowUp", layer=min(layer + 1, model.layers - 1)),
-        ],
-        className="stepper",
-    )
-    sides = choices("side", "Text", {"a": "A", "difference": "B − A", "b": "B"}, selection.side)
-    count = selection.count if selection.count in counts else 0
-    return [*([sides] if len(texts) > 1 else []), step, choices("count", "How many", counts, count)]
-
-
-def _pages(texts: list[Activations], selection: Selection) -> list[Any]:
-    """Where in the whole layer this page is, and the way to its neighbours; nothing where there is one page."""
-    page = pictures.page_of(texts, selection)
-    if page.count == 1:
-        return []
-    before = go(icon("chevron-left"), label="Page before", page=max(page.number - 1, 0))
-    after = go(icon("chevron-right"), label="Page after", page=min(page.number + 1, page.count - 1))
-    said = f"{page.start + 1:,} to {page.stop:,} of {page.total:,}, by {RULES[selection.rule]}"
-    return [before, html.Span(said), after]

@@ -1,0 +1,66 @@
+"""Lists of neurons and of tokens with a number each, and of short facts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from dash import html
+
+from neuronscope.app.parts import Part
+from neuronscope.vocabulary import Neuron, TokenScore
+
+
+def neuron_list(
+    title: str,
+    caption: str,
+    rows: Iterable[tuple[str, float, Neuron | None]],
+) -> Part:
+    """Units by name and a number each, strongest first, with bars; pressing one that is a neuron opens it."""
+    found = list(rows)
+    most = max((abs(value) for _, value, _ in found), default=0.0) or 1.0
+    items = [html.Li(_unit(name, value, most, neuron)) for name, value, neuron in found]
+    return html.Div([html.H3(title), html.P(caption, className="caption"), html.Ol(items)], className="neuron-list")
+
+
+def _unit(name: str, value: float, most: float, neuron: Neuron | None) -> Part:
+    shown = [
+        html.Span(name, className="id"),
+        _bar(value, most),
+        html.Span(_signed(value, ".3g"), className="number"),
+    ]
+    if neuron is None:
+        return html.Span(shown, className="unit-row")
+    opens = json.dumps({"view": "neuron", "layer": neuron.layer, "neuron": neuron.index})
+    return html.Button(shown, type="button", className="unit-row", title=f"Open {name}", **{"data-go": opens})
+
+
+def score_list(title: str, scores: Sequence[TokenScore], *, percent: bool = False) -> Part:
+    """Tokens of the vocabulary and a number each, with bars."""
+    most = max((abs(s.score) for s in scores), default=0.0) or 1.0
+    items = [
+        html.Li(
+            [
+                html.Bdi(s.display, className="piece", title=f"{s.display}\nid {s.id}"),
+                _bar(s.score, most),
+                html.Span(f"{s.score:.1%}" if percent else _signed(s.score, ".3g"), className="number"),
+            ]
+        )
+        for s in scores
+    ]
+    return html.Div([html.H3(title), html.Ol(items)], className="score-list")
+
+
+def _bar(value: float, most: float) -> Part:
+    width = f"{100 * abs(value) / most:.1f}%"
+    inner = html.Span(className="positive" if value >= 0 else "negative", style={"width": width})
+    return html.Span(inner, className="bar", **{"aria-hidden": "true"})
+
+
+def _signed(value: float, digits: str) -> str:
+    return f"{value:{digits}}".replace("-", "−")
+
+
+def facts(pairs: Iterable[tuple[str, Part]], name: str = "facts") -> Part:
+    """A list of short facts: what it is, and how much."""
+    return html.Dl([html.Div([html.Dt(what), html.Dd(how)]) for what, how in pairs], className=name)

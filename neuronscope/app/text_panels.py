@@ -1,0 +1,152 @@
+"""The panels of the Text view: their ids, their controls and the words on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dash import html
+
+from neuronscope.app import pictures
+from neuronscope.app.graphs import graph, graph_tools
+from neuronscope.app.parts import card, choices, go, heading, icon, select
+from neuronscope.app.selection import Selection
+from neuronscope.app.tables import table_tools
+from neuronscope.vocabulary import Activations, ModelCard, Site
+
+SITES = {
+    Site.NEURONS: "Neurons",
+    Site.GATE: "Gate, before its function",
+    Site.UP: "Up projection",
+    Site.RESIDUAL: "Residual stream",
+    Site.ATTENTION: "Attention heads",
+}
+RULES = {"peak": "peak", "variance": "variance", "selectivity": "selectivity", "index": "number"}
+TABS = {"neurons": "Neurons of one layer", "layers": "Layers side by side", "statistics": "Statistics"}
+MEASURES = {"peak": "Strongest", "active": "Share active"}
+SCALES = {"shared": "One scale", "layer": "Each its own"}
+STATISTICS = {
+    "mean": "Mean ± sd",
+    "std": "Standard deviation",
+    "mean_abs": "Mean magnitude",
+    "min": "Smallest",
+    "max": "Largest",
+    "active": "Share above 0",
+    "sparsity": "Sparsity",
+    "silent": "Never above 0",
+    "constant": "Constant",
+}
+
+
+class Text:
+    """The ids of this view."""
+
+    SETTINGS = "text-settings"
+    STRIP = "text-strip"
+    TABS = "text-tabs"
+    NEURONS = "text-neurons"
+    OVERVIEW = "text-overview"
+    OVERVIEW_HEAD = "text-overview-head"
+    OVERVIEW_TOOLS = "text-overview-tools"
+    HEAT = "text-heat"
+    HEAT_HEAD = "text-heat-head"
+    HEAT_TOOLS = "text-heat-tools"
+    PAGES = "text-pages"
+    LAYERS_PANE = "text-layers-pane"
+    LAYERS = "text-layers"
+    LAYERS_HEAD = "text-layers-head"
+    LAYERS_TOOLS = "text-layers-tools"
+    STATISTICS_PANE = "text-statistics-pane"
+    STATISTICS = "text-statistics"
+    STATISTICS_HEAD = "text-statistics-head"
+    TABLE = "text-table"
+    TABLE_PLACE = "text-table-place"
+    INSPECTOR = "text-inspector"
+
+
+def overview_panel() -> Any:
+    """Where the layers × tokens overview goes."""
+    tools = [html.Span(id=Text.OVERVIEW_TOOLS), graph_tools(Text.OVERVIEW, "layers-by-tokens")]
+    plot = graph(Text.OVERVIEW, 160, "Layers by tokens: press a cell to look at that layer and lock that token")
+    return card(Text.OVERVIEW_HEAD, plot, tools=tools, name="overview")
+
+
+def heat_panel() -> Any:
+    """Where the tokens × neurons heatmap of one layer goes, and the way through its pages."""
+    tools = [html.Span(id=Text.HEAT_TOOLS, className="tools"), graph_tools(Text.HEAT, "tokens-by-neurons")]
+    plot = graph(Text.HEAT, 460, "Tokens by neurons: press a cell to open that neuron")
+    return card(Text.HEAT_HEAD, plot, html.Div(id=Text.PAGES, className="pages"), tools=tools, name="heat")
+
+
+def layers_panel() -> Any:
+    """Where the layers under each other go."""
+    tools = [html.Span(id=Text.LAYERS_TOOLS), graph_tools(Text.LAYERS, "all-layers")]
+    return card(Text.LAYERS_HEAD, graph(Text.LAYERS, 600, "The strongest neurons of several layers"), tools=tools)
+
+
+def statistics_panel(selection: Selection) -> list[Any]:
+    """Where the statistics of the layers go: one of them drawn, all of them as a table."""
+    plot = graph(Text.STATISTICS, 300, "Statistics of each layer")
+    which = select("statistic", "Statistic", STATISTICS, selection.statistic, hide_label=True)
+    bars = card(Text.STATISTICS_HEAD, plot, tools=[which, graph_tools(Text.STATISTICS, "layer-statistics")])
+    caption = "Over the tokens that count on this text: the first and special ones are left out."
+    numbers = card(
+        heading("Every layer in numbers", caption), html.Div(id=Text.TABLE_PLACE), tools=table_tools(Text.TABLE)
+    )
+    return [bars, numbers]
+
+
+def tabs(selection: Selection) -> Any:
+    """The way from one part of the view to another."""
+    links = [
+        html.Button(
+            title,
+            type="button",
+            className="tab-link",
+            **{"data-go": f'{{"tab":"{name}"}}', "aria-current": "true" if name == selection.tab else "false"},
+        )
+        for name, title in TABS.items()
+    ]
+    return html.Nav(links, className="tabs", **{"aria-label": "What to show of the text"})
+
+
+def settings(model: ModelCard, selection: Selection) -> Any:
+    """Where activations are read, which layer is shown, and what ranks its units."""
+    sites = {site: name for site, name in SITES.items() if site in model.sites}
+    layers = {layer: str(layer) for layer in range(model.layers)}
+    return html.Section(
+        [
+            select("site", "Read at", sites, selection.site),
+            select("layer", f"Layer, 0 to {model.layers - 1}", layers, selection.layer_of(model)),
+            select("rule", "Rank by", RULES, selection.rule),
+        ],
+        className="panel settings",
+    )
+
+
+def heat_tools(texts: list[Activations], selection: Selection, layer: int, model: ModelCard) -> list[Any]:
+    """Above the heatmap: which text, which layer, how many units."""
+    total = texts[0].values.shape[-1]
+    few = f"{texts[0].heads} heads" if texts[0].heads else "Strongest 64"
+    counts = {64: few, 0: f"All {total:,}"} if total > 64 or texts[0].heads else {0: f"All {total:,}"}
+    step = html.Span(
+        [
+            go(icon("chevron-down"), label="Layer below", key="ArrowDown", layer=max(layer - 1, 0)),
+            html.Span(f"layer {layer}", className="at"),
+            go(icon("chevron-up"), label="Layer above", key="ArrowUp", layer=min(layer + 1, model.layers - 1)),
+        ],
+        className="stepper",
+    )
+    sides = choices("side", "Text", {"a": "A", "difference": "B − A", "b": "B"}, selection.side)
+    count = selection.count if selection.count in counts else 0
+    return [*([sides] if len(texts) > 1 else []), step, choices("count", "How many", counts, count)]
+
+
+def pages(texts: list[Activations], selection: Selection) -> list[Any]:
+    """Where in the whole layer this page is, and the way to its neighbours; nothing where there is one page."""
+    page = pictures.page_of(texts, selection)
+    if page.count == 1:
+        return []
+    before = go(icon("chevron-left"), label="Page before", page=max(page.number - 1, 0))
+    after = go(icon("chevron-right"), label="Page after", page=min(page.number + 1, page.count - 1))
+    said = f"{page.start + 1:,} to {page.stop:,} of {page.total:,}, by {RULES[selection.rule]}"
+    return [before, html.Span(said), after]
