@@ -10,19 +10,24 @@ from dash.exceptions import PreventUpdate
 
 from neuronscope.app.asking import Answer, Frame
 from neuronscope.app.memory_bar import readable
-from neuronscope.app.parts import card, go, heading
+from neuronscope.app.parts import card, go, heading, icon
 from neuronscope.app.picker import weights
 from neuronscope.app.prospects import Prospects
 from neuronscope.app.sizes import precisions
 from neuronscope.app.tables import GRID_OPTIONS, table_tools
+from neuronscope.models import hub
 
 if TYPE_CHECKING:
     from neuronscope.models.catalogue import Entry
+    from neuronscope.models.hub import Plan
     from neuronscope.scope import Workspace
 
 TABLE = "shelf-table"
 _SEARCH = "shelf-search"
 _CHOSEN = "shelf-chosen"
+_HUB = "shelf-hub"
+_ASK = "shelf-ask"
+_DOWNLOADS = "shelf-downloads"
 _BYTES = {
     "function": "params.value == null ? '–' : d3.format('.3~r')(params.value / (params.value < 1e9 ? 1e6 : 1e9)) + "
     "(params.value < 1e9 ? ' MB' : ' GB')"
@@ -43,13 +48,15 @@ def layout() -> Any:
         className="find",
     )
     title = heading("Catalogue", "What the weights take at each precision; choose a row to load it.")
-    return card(
-        title,
-        html.Div(id=_CHOSEN, className="chosen", role="status"),
-        _grid(),
-        tools=[search, table_tools(TABLE)],
-        name="shelf",
+    ask = html.Button(
+        [icon("cloud-download"), "Ask the hub how much it downloads"],
+        id=_ASK,
+        type="button",
+        className="press outlined",
     )
+    place = html.Div([ask, html.Span(id=_DOWNLOADS, role="status")], id=_HUB, className="from-hub", hidden=True)
+    chosen = html.Div(id=_CHOSEN, className="chosen", role="status")
+    return card(title, chosen, place, _grid(), tools=[search, table_tools(TABLE)], name="shelf")
 
 
 def register(app: Dash, workspace: Workspace) -> None:
@@ -73,17 +80,45 @@ def register(app: Dash, workspace: Workspace) -> None:
 
     @app.callback(
         Output(_CHOSEN, "children"),
+        Output(_HUB, "hidden"),
+        Output(_DOWNLOADS, "children"),
         Input(TABLE, "selectedRows"),
         Input(Frame.READY, "data"),
         Input(Frame.SIZES, "data"),
     )
-    def choose(rows: list[dict[str, Any]] | None, ready: Answer | None, _sizes: Any) -> Any:
-        if not rows:
-            return None
-        entry = next((entry for entry in workspace.catalogue if entry.name == rows[0]["name"]), None)
+    def choose(rows: list[dict[str, Any]] | None, _ready: Answer | None, _sizes: Any) -> tuple[Any, bool, str]:
+        entry = _chosen(workspace, rows)
         if entry is None:
+            return None, True, ""
+        prospects = Prospects(workspace, app.sizes)
+        return _offer(entry, prospects), workspace.settings.offline or prospects.here(entry), ""
+
+    @app.callback(
+        Output(_DOWNLOADS, "children", allow_duplicate=True),
+        Input(_ASK, "n_clicks"),
+        State(TABLE, "selectedRows"),
+        background=True,
+        manager=app.manager,
+        prevent_initial_call=True,
+        running=[(Output(_ASK, "disabled"), True, False)],
+    )
+    def ask(clicks: int | None, rows: list[dict[str, Any]] | None) -> str:
+        entry = _chosen(workspace, rows)
+        if not clicks or entry is None:
             raise PreventUpdate
-        return _offer(entry, Prospects(workspace, app.sizes))
+        return downloads(hub.plan(entry.name))
+
+
+def downloads(plan: Plan) -> str:
+    """What having a model here would take from the hub, in words."""
+    if plan.missing == plan.bytes:
+        return f"downloads {readable(plan.bytes)}"
+    return f"downloads {readable(plan.missing)}; the rest of {readable(plan.bytes)} is here"
+
+
+def _chosen(workspace: Workspace, rows: list[dict[str, Any]] | None) -> Entry | None:
+    name = rows[0]["name"] if rows else None
+    return next((entry for entry in workspace.catalogue if entry.name == name), None)
 
 
 def _grid() -> Any:

@@ -1,7 +1,12 @@
 """The Models view in a real browser: what is in memory, what could be, and what a smaller precision changes."""
 
+from dataclasses import replace
+
 import pytest
 from selenium.webdriver.support.ui import Select
+
+from neuronscope.app import shelf
+from neuronscope.models.hub import Plan, RemoteFile
 
 pytestmark = pytest.mark.browser
 
@@ -71,3 +76,22 @@ def test_a_smaller_precision_is_compared_with_full_and_says_on_what(view):
     assert len(view.figure("faithful-figure", "data[1].text")) == 4
     view.press("[data-theme]")
     assert view.figure("faithful-figure", "layout.meta.mode") == "dark"
+
+
+def test_the_hub_is_asked_for_a_download_only_when_the_visitor_says_so(view, monkeypatch):
+    asked = []
+
+    def plan(name):
+        asked.append(name)
+        return Plan(name, None, "c0ffee", (RemoteFile("model.safetensors", 548_000_000, "none"),))
+
+    monkeypatch.setattr(shelf.hub, "plan", plan)
+    monkeypatch.setattr(view.site.workspace, "settings", replace(view.site.workspace.settings, offline=False))
+    view.press(ROW.format("gpt2", "name"))
+    view.wait(lambda: view.one("#shelf-hub").is_displayed(), "the offer to ask")
+    assert asked == []
+    view.press("#shelf-ask")
+    view.wait(lambda: view.one("#shelf-downloads").text == "downloads 548 MB", "the answer")
+    assert asked == ["gpt2"]
+    view.press(ROW.format("demo:stories", "name"))
+    view.wait(lambda: not view.one("#shelf-hub").is_displayed(), "no offer for what is here")
