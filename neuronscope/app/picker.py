@@ -210,7 +210,7 @@ def _attached(names: list[str]) -> list[Any]:
         return []
     rows = [
         html.Button(
-            [html.Span(html.Strong(name), className="who"), html.Span("in memory", className="badge-small ready")],
+            html.Span(html.Span([html.Strong(name), " ", _badge("in memory", "ready")]), className="who"),
             type="button",
             className="model-row",
             **{"data-go": json.dumps({"model": name, "precision": "auto"})},

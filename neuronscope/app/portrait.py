@@ -77,7 +77,13 @@ def architecture(of: Portrait) -> Any:
     steps = [
         _stage("Embedding", f"{card.vocabulary:,} tokens → {card.width:,} dimensions: the residual stream"),
         html.Li(
-            [html.Strong(times), html.Ol([_stage(*step) for step in _block(card, anatomy)])],
+            [
+                html.Strong(times),
+                html.Ol(
+                    [_stage(*step) for step in _block(card, anatomy)],
+                    className="side-by-side" if anatomy.parallel else "",
+                ),
+            ],
             className="block",
         ),
     ]

@@ -29,7 +29,7 @@ class Prospect:
     rough: bool
     """Whether that has been guessed from the number of weights alone."""
     free: int
-    """Bytes that are free where it would go."""
+    """Bytes that are free for models where it would go: of the machine's memory and of the budget, what is less."""
     goes: tuple[Key, ...] | None
     """The models that would have to make room; None if that would not be enough."""
     warm: bool
@@ -42,12 +42,12 @@ class Prospect:
 
     @property
     def words(self) -> str:
-        """The need in a sentence: `needs 3.1 GB, 2.2 GB free: will evict gpt2`; nothing where it simply fits."""
+        """The need in a sentence, nothing where it fits: `needs 3.1 GB, 2.2 GB free for models: will evict gpt2`."""
         if self.warm:
             return ""
         if self.bytes is None:
             return f"cannot be had in {self.precision} on this machine"
-        need = f"needs {'about ' if self.rough else ''}{readable(self.bytes)}, {readable(self.free)} free"
+        need = f"needs {'about ' if self.rough else ''}{readable(self.bytes)}, {readable(self.free)} free for models"
         if self.goes is None:
             return f"{need}: does not fit"
         return f"{need}: will evict {', '.join(_short(key) for key in self.goes)}" if self.goes else ""
@@ -62,7 +62,9 @@ class Prospects:
         self._sizes = sizes
         memory = workspace.memory()
         self.device = "cuda" if memory.gpus else "cpu"
-        self.free = memory.gpus[0].free if memory.gpus else memory.available
+        own = sum(scope.card.bytes for scope in workspace.scopes() if not scope.key.attached)
+        available = memory.gpus[0].free if memory.gpus else memory.available
+        self.free = max(0, min(available, workspace.manager.budget - own))
         self.warm: dict[str, set[str]] = {}
         """The precisions in which models are in memory, by name; those a program gave us are left out."""
         for scope in workspace.scopes():

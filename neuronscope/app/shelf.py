@@ -29,12 +29,12 @@ _HUB = "shelf-hub"
 _ASK = "shelf-ask"
 _DOWNLOADS = "shelf-downloads"
 _BYTES = {
-    "function": "params.value == null ? '–' : d3.format('.3~r')(params.value / (params.value < 1e9 ? 1e6 : 1e9)) + "
-    "(params.value < 1e9 ? ' MB' : ' GB')"
+    "function": "params.value == null ? '–' : d3.format('.3~r')(params.value / (params.value < 9.995e8 ? 1e6 : 1e9)) + "
+    "(params.value < 9.995e8 ? ' MB' : ' GB')"
 }
 _COUNT = {
-    "function": "d3.format('.3~r')(params.value / (params.value < 1e9 ? 1e6 : 1e9)) + "
-    "(params.value < 1e9 ? ' M' : ' B')"
+    "function": "d3.format('.3~r')(params.value / (params.value < 9.995e8 ? 1e6 : 1e9)) + "
+    "(params.value < 9.995e8 ? ' M' : ' B')"
 }
 
 

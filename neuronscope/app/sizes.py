@@ -19,6 +19,7 @@ from neuronscope.app.selection import CHOICES
 
 if TYPE_CHECKING:
     from neuronscope.models.catalogue import Entry
+    from neuronscope.models.estimate import Estimate
     from neuronscope.scope import Workspace
 
 _CLOCK = "sizes-clock"
@@ -48,11 +49,13 @@ class Sizes:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
-    def start(self) -> None:
-        """Begin to work them out, unless that was done before."""
+    def start(self, device: str) -> None:
+        """Begin to work them out for `cpu` or `cuda`, unless that was done before."""
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work_out, name="neuronscope-sizes", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._work_out, args=(device,), name="neuronscope-sizes", daemon=True
+                )
                 self._thread.start()
 
     @property
@@ -67,10 +70,21 @@ class Sizes:
         rough = {name: int(entry.parameters * size) for name, size in _ROUGHLY.items()}
         return Size({name: size for name, size in rough.items() if name in precisions()}, rough=True)
 
-    def _work_out(self) -> None:
+    def _work_out(self, device: str) -> None:
         for entry in self._catalogue:
-            exact = {str(name): size for name, size in entry.estimate.bytes.items() if name in precisions()}
+            exact = {str(name): size for name, size in _estimate(entry, device).bytes.items() if name in precisions()}
             self._known[entry.name] = Size(exact, rough=False)
+
+
+def _estimate(entry: Entry, device: str) -> Estimate:
+    """On a GPU what is not quantized is held in half precision, which the catalogue's own estimate does not reckon."""
+    from neuronscope.models.estimate import estimate
+    from neuronscope.models.families import auto_class, family_of
+
+    if device == "cpu":
+        return entry.estimate
+    config = entry.config()
+    return estimate(config, auto_class(family_of(config, entry.name), config), device=device)
 
 
 def precisions() -> tuple[str, ...]:
@@ -97,7 +111,7 @@ def register(app: Dash, workspace: Workspace) -> None:
     )
     def look(ticks: int, ready: Any) -> tuple[bool, bool]:
         if ready is not None or ticks > 4:
-            app.sizes.start()
+            app.sizes.start("cuda" if workspace.memory().gpus else "cpu")
         if not app.sizes.known:
             raise PreventUpdate
         return True, True

@@ -26,7 +26,7 @@ def tight(tmp_path):
 def look(workspace):
     """The prospects, with exact sizes of the demo models."""
     sizes = Sizes(tuple(entry for entry in workspace.catalogue if entry.demo))
-    sizes._work_out()
+    sizes._work_out("cpu")
     return Prospects(workspace, sizes)
 
 
@@ -43,7 +43,7 @@ def test_a_model_beside_which_nothing_has_to_go_needs_no_words(tight):
 def test_what_would_be_evicted_is_named_and_is_what_goes(tight):
     tight.scope(STORIES)
     found = look(tight).of(entry(tight, LLAMA), "float32")
-    assert found.words.endswith(" free: will evict demo:stories")
+    assert found.words.endswith(" free for models: will evict demo:stories")
     tight.scope(LLAMA, precision="float32")
     assert [scope.name for scope in tight.scopes()] == [LLAMA]
     assert look(tight).of(entry(tight, LLAMA), "bfloat16").goes == ()
@@ -62,7 +62,7 @@ def test_a_model_that_does_not_fit_is_refused_by_the_manager_too(tmp_path):
     found = look(with_room_for_little).of(entry(with_room_for_little, STORIES), "float32")
     assert found.goes is None
     assert not found.fits
-    assert found.words.endswith("free: does not fit")
+    assert found.words == "needs 4.48 MB, 1 MB free for models: does not fit"
     with pytest.raises(ModelDoesNotFit):
         with_room_for_little.scope(STORIES, precision="float32")
     with_room_for_little.close()
@@ -90,8 +90,16 @@ def test_sizes_are_rough_until_they_are_worked_out_and_then_exact(tight):
     one = entry(tight, STORIES)
     assert sizes.of(one).rough
     assert sizes.of(one).bytes["float32"] == 4 * one.parameters
-    sizes.start()
+    sizes.start("cpu")
     sizes._thread.join(60)
     assert sizes.known
     assert not sizes.of(one).rough
     assert sizes.of(one).bytes == {str(name): size for name, size in one.estimate.bytes.items()}
+
+
+def test_on_a_gpu_what_is_not_quantized_is_reckoned_in_half_precision(tight):
+    one = entry(tight, STORIES)
+    sizes = Sizes((one,))
+    sizes._work_out("cuda")
+    assert sizes.of(one).bytes["int8"] < one.estimate.bytes["int8"]
+    assert sizes.of(one).bytes["float32"] == one.estimate.bytes["float32"]
