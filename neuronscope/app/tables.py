@@ -32,7 +32,7 @@ def table(
 ) -> Part:
     """A table of the columns in `headings`, under those names, to sort, to filter, and to keep as CSV.
 
-    `form` is how numbers that are not whole are shown, as d3 writes it.
+    `form` is how numbers that are not whole are shown, as d3 writes it; the CSV has them in full.
     """
     number = {"function": f"d3.format('{form}')(params.value)"}
     columns = [
@@ -41,6 +41,7 @@ def table(
             "headerName": title,
             "type": "numericColumn",
             "filter": "agNumberColumnFilter",
+            "useValueFormatterForExport": False,
             "minWidth": 70 if frame[name].dtype.kind == "f" else 58,
             **({"valueFormatter": number} if frame[name].dtype.kind == "f" else {}),
         }

@@ -1,5 +1,6 @@
 """The frame in a real browser: first visit, address, theme, keys, notices, models, memory, exports."""
 
+import csv
 import json
 import time
 
@@ -196,3 +197,8 @@ def test_plots_and_tables_are_kept_as_files(page, tmp_path):
     page.wait(lambda: page.all(".ag-cell"), "the table")
     page.press("[data-export='table']")
     page.wait(lambda: (tmp_path / "layer-statistics.csv").exists(), "the table's file")
+    rows = list(csv.reader((tmp_path / "layer-statistics.csv").read_text(encoding="utf-8-sig").splitlines()))
+    numbers = [[float(cell) for cell in row] for row in rows[1:]]
+    assert [row[0] for row in numbers] == [0, 1, 2]
+    assert min(numbers[0]) < 0
+    assert len(rows[1][1].lstrip("-")) > 8, "the mean in full, not as it is shown"
