@@ -51,6 +51,8 @@ def create_app(
     Returns:
         The app; `app.manager.close()` ends the work it started.
     """
+    from functools import partial
+
     from dash import Dash
 
     from neuronscope.app import shell
@@ -58,7 +60,8 @@ def create_app(
     from neuronscope.app.readings import Readings
 
     seen = requests_prefix or prefix
-    manager = ThreadManager(on_error=shell.report)
+    report = partial(shell.report, model=model)
+    manager = ThreadManager(on_error=report)
     app = Dash(
         "neuronscope",
         title="NeuronScope",
@@ -71,7 +74,7 @@ def create_app(
         index_string=_PAGE.replace("ASSETS", f"{seen}assets"),
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
         background_callback_manager=manager,
-        on_error=shell.report,
+        on_error=report,
         compress=False,
         add_log_handler=False,
     )

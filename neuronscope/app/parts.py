@@ -104,13 +104,19 @@ def dom_id(pattern: Mapping[str, str]) -> str:
     return json.dumps(pattern, sort_keys=True, separators=(",", ":"))
 
 
-def notice(title: str, text: str, *, kind: Literal["error", "remark"] = "error", action: Part = None) -> Part:
-    """One card of the notice area: it stays until it is dismissed."""
+def notice(
+    title: str,
+    text: str,
+    *,
+    kind: Literal["error", "remark"] = "error",
+    action: Part = None,
+    passing: bool = False,
+) -> Part:
+    """One card of the notice area: it stays until it is dismissed or, if it is `passing`, until a text is read."""
     symbol = icon("exclamation-octagon" if kind == "error" else "info-circle")
     body = [html.Strong([symbol, title]), html.P(text, className="say")]
-    return dbc.Alert(
-        [*body, *([action] if action else [])], dismissable=True, is_open=True, fade=False, className=f"notice {kind}"
-    )
+    name = f"notice {kind} passing" if passing else f"notice {kind}"
+    return dbc.Alert([*body, *([action] if action else [])], dismissable=True, is_open=True, fade=False, className=name)
 
 
 def empty(text: str) -> Part:

@@ -15,10 +15,20 @@ from dash.exceptions import PreventUpdate
 
 from neuronscope.app import about, address, memory_bar, picker, prompt, sizes
 from neuronscope.app.asking import Answer, Frame, Question, text_of
-from neuronscope.app.parts import go, icon, notice
+from neuronscope.app.parts import go, icon, notice, short
 from neuronscope.app.selection import Selection
 from neuronscope.app.views import VIEWS
-from neuronscope.errors import InputError, NeuronScopeError, TextTooLong
+from neuronscope.errors import (
+    InputError,
+    ModelError,
+    NeuronScopeError,
+    NoSuchLayer,
+    NoSuchNeuron,
+    NoSuchSite,
+    NoSuchToken,
+    Refused,
+    TextTooLong,
+)
 from neuronscope.vocabulary import Neuron
 
 if TYPE_CHECKING:
@@ -76,6 +86,7 @@ def register(app: Dash, workspace: Workspace, manager: ThreadManager, model: str
     _register_views(app, model)
     _register_work(app, workspace, manager, model)
     _register_jump(app, workspace)
+    _register_notices(app)
     memory_bar.register(app, workspace)
     sizes.register(app, workspace)
     picker.register(app, workspace)
@@ -85,10 +96,15 @@ def register(app: Dash, workspace: Workspace, manager: ThreadManager, model: str
         view.register(app, workspace)
 
 
-def report(error: Exception) -> None:
-    """Show an error as a notice: what a person may be told in its own words, anything else as the bug it is."""
+def report(error: Exception, model: str) -> None:
+    """Show an error as a notice: what a person may be told in its own words, anything else as the bug it is.
+
+    `model` is the one the server was started with: the way back from one that cannot be had.
+    """
     if isinstance(error, NeuronScopeError):
-        shown = notice(_heading(error), str(error), action=_way_out(error))
+        question = dash.ctx.inputs.get(f"{Frame.QUESTION}.data") or {}
+        action = _way_out(error, model, question.get("model"))
+        shown = notice(_heading(error), str(error), action=action, passing=isinstance(error, InputError | ModelError))
     else:
         log.error("A callback failed", exc_info=error)
         text = f"{type(error).__name__}: {error}. The terminal shows where. Reloading the page may help."
@@ -105,10 +121,13 @@ def _heading(error: NeuronScopeError) -> str:
     return {"InputError": "That cannot be answered", "Refused": "Not allowed here"}.get(name, name[0] + words)
 
 
-def _way_out(error: NeuronScopeError) -> Any:
+def _way_out(error: NeuronScopeError, model: str, failed: str | None) -> Any:
+    """What a notice offers to press; `failed` is the model that was asked for, where it is known."""
     if isinstance(error, TextTooLong):
         return go("Read it in windows", kind="outlined", long="window")
-    if type(error) is InputError:
+    if isinstance(error, ModelError | Refused) and failed not in (None, model):
+        return go(f"Back to {short(model)}", kind="outlined", model=None, precision="auto")
+    if type(error) is InputError or isinstance(error, NoSuchLayer | NoSuchNeuron | NoSuchSite | NoSuchToken):
         return html.A("Start afresh", href="?", className="press outlined")
     return None
 
@@ -269,3 +288,30 @@ def _register_jump(app: Dash, workspace: Workspace) -> None:
         if ready is not None:
             workspace.scope(ready["model"], precision=ready["precision"]).card.check(neuron)
         return {"view": "neuron", "layer": neuron.layer, "neuron": neuron.index}, ""
+
+    app.clientside_callback(
+        """() => {
+            const box = document.activeElement;
+            if (box?.id === "JUMP") box.blur();
+        }""".replace("JUMP", Shell.JUMP),
+        Input(Frame.GO, "data"),
+    )
+
+
+def _register_notices(app: Dash) -> None:
+    """Each notice stands once, and what was wrong with what was asked goes when an asking succeeds."""
+    app.clientside_callback(
+        """(notices, _ready) => {
+            const succeeded = dash_clientside.callback_context.triggered_id === "READY";
+            const seen = new Set();
+            const kept = (notices ?? []).filter(({ props }) => {
+                if (props.is_open === false || (succeeded && props.className.includes("passing"))) return false;
+                const said = JSON.stringify(props.children);
+                return !seen.has(said) && seen.add(said);
+            });
+            return kept.length === (notices ?? []).length ? dash_clientside.no_update : kept;
+        }""".replace("READY", Frame.READY),
+        Output(Frame.NOTICES, "children"),
+        Input(Frame.NOTICES, "children"),
+        Input(Frame.READY, "data"),
+    )

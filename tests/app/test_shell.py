@@ -14,7 +14,17 @@ from neuronscope.app.parts import dom_id
 from neuronscope.app.prospects import Prospects
 from neuronscope.app.selection import Selection
 from neuronscope.app.sizes import Sizes
-from neuronscope.errors import InputError, NoSuchLayer, Refused, TextTooLong
+from neuronscope.errors import (
+    EmptyText,
+    InputError,
+    ModelNotFound,
+    NoSuchLayer,
+    NoSuchNeuron,
+    NoSuchSite,
+    NoSuchToken,
+    Refused,
+    TextTooLong,
+)
 from neuronscope.scope import Workspace
 from neuronscope.settings import Settings
 from tests.app.test_parts import props, walk
@@ -131,9 +141,20 @@ def test_an_error_for_a_person_is_headed_by_its_kind(error, heading):
 
 
 def test_a_text_that_is_too_long_offers_to_be_read_in_windows():
-    assert getattr(shell._way_out(TextTooLong("x")), "data-go") == '{"long": "window"}'
-    assert shell._way_out(InputError("x")).href == "?"
-    assert shell._way_out(NoSuchLayer("x")) is None
+    assert getattr(shell._way_out(TextTooLong("x"), "gpt2", "gpt2"), "data-go") == '{"long": "window"}'
+
+
+@pytest.mark.parametrize("kind", [InputError, NoSuchLayer, NoSuchNeuron, NoSuchSite, NoSuchToken])
+def test_an_address_that_leads_nowhere_offers_a_fresh_start(kind):
+    assert shell._way_out(kind("x"), "gpt2", "gpt2").href == "?"
+    assert shell._way_out(EmptyText("x"), "gpt2", "gpt2") is None
+
+
+def test_a_model_that_cannot_be_had_offers_the_way_back_to_the_one_of_the_server():
+    back = shell._way_out(ModelNotFound("x"), "demo:stories", "banana/none")
+    assert back.children == "Back to demo:stories"
+    assert json.loads(getattr(back, "data-go")) == {"model": None, "precision": "auto"}
+    assert shell._way_out(ModelNotFound("x"), "demo:stories", "demo:stories") is None
 
 
 def test_an_unreadable_address_still_opens_a_view():

@@ -61,7 +61,7 @@ def test_light_or_dark_survives_a_reload_and_reaches_the_plots(page):
 def test_an_error_says_what_is_true_and_stays_until_it_is_dismissed(page):
     page.open(layer=9, ready=False, fresh=True)
     page.wait(lambda: page.notices, "a notice")
-    assert page.notices == ["No such layer\nNo layer 9 in tiny: it has layers 0 to 2."]
+    assert page.notices == ["No such layer\nNo layer 9 in tiny: it has layers 0 to 2.\nStart afresh"]
     time.sleep(1)
     assert len(page.notices) == 1
     page.press(".notice .btn-close")
@@ -71,10 +71,40 @@ def test_an_error_says_what_is_true_and_stays_until_it_is_dismissed(page):
 def test_an_address_that_cannot_be_read_says_so_and_offers_a_fresh_start(page):
     page.open(layer="two", ready=False, fresh=True)
     page.wait(lambda: page.notices, "a notice")
+    page.settled()
+    time.sleep(1)
+    assert len(page.notices) == 1
     assert "layer='two'" in page.notices[0]
     page.press(".notice .press")
     page.ready()
     assert page.query == {}
+
+
+def test_what_was_wrong_with_a_text_goes_when_a_text_is_read(page):
+    page.open()
+    for _ in range(2):
+        page.write("a" * 200, run=False)
+        page.press("[data-run]")
+        page.wait(lambda: page.notices, "a notice")
+    page.write("", run=False)
+    page.one(".prompt-box").send_keys(Keys.BACKSPACE)
+    page.press("[data-run]")
+    page.wait(lambda: len(page.notices) == 2, "another notice")
+    page.write("good morning")
+    page.wait(lambda: not page.notices, "the notices to go")
+
+
+def test_there_is_a_way_back_from_a_model_that_cannot_be_had(page):
+    page.open()
+    page.press("#picker-button")
+    page.wait(lambda: page.all(".modal.show"), "the picker")
+    page.one("#picker-other").send_keys("banana/does-not-exist" + Keys.ENTER)
+    page.wait(lambda: page.notices, "a notice")
+    page.wait(lambda: not page.all(".modal.show"), "the picker to close")
+    page.press(".notice .press")
+    page.ready()
+    assert page.query == {}
+    assert page.notices == []
 
 
 def test_keys_move_about_but_never_while_typing(page):
@@ -87,7 +117,6 @@ def test_keys_move_about_but_never_while_typing(page):
     page.wait(lambda: page.query.get("neuron") == "20")
     page.ready()
     assert page.query == {"view": "neuron", "layer": "0", "neuron": "20"}
-    page.driver.execute_script("document.activeElement.blur()")
     page.keys(Keys.ARROW_RIGHT)
     assert page.query["neuron"] == "21"
     page.one(".prompt-box").send_keys("r?/m" + Keys.ARROW_LEFT)
