@@ -23,13 +23,13 @@ def register(app: Dash, model: str) -> None:
         Output(Frame.URL, "search"),
         Output({"field": ALL}, "value"),
         Output({"draft": ALL}, "value"),
-        Output(Frame.QUESTION, "data"),
+        Output(Frame.ASKED, "data"),
         Input(Frame.URL, "search"),
         Input(Frame.GO, "data"),
         Input({"field": ALL}, "value"),
         Input({"run": ALL}, "n_clicks"),
         State({"draft": ALL}, "value"),
-        State(Frame.QUESTION, "data"),
+        State(Frame.ASKED, "data"),
         State(Frame.READY, "data"),
     )
     def follow(search: str, go: Any, _f: Any, _r: Any, _d: Any, open_question: Any, ready: Any) -> tuple[Any, ...]:
@@ -42,6 +42,15 @@ def register(app: Dash, model: str) -> None:
             [_draft(after, output["id"]["draft"], before, model) for output in ctx.outputs_list[2]],
             _news(question(after, model), open_question),
         )
+
+    # The answer redraws controls, which are inputs here: a circle, and Dash drops a callback that it finds to have set
+    # itself off. Were the question an output above, one that came just as controls were redrawn would be dropped so.
+    app.clientside_callback(
+        f"asked => {{ dash_clientside.set_props('{Frame.QUESTION}', {{data: asked}}); "
+        "return dash_clientside.no_update; }",
+        Output(Frame.ASKED, "modified_timestamp"),
+        Input(Frame.ASKED, "data"),
+    )
 
 
 def shown(selection: Selection, name: str, middle: int | None) -> Any:

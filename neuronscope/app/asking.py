@@ -8,6 +8,7 @@ from dash.exceptions import PreventUpdate
 
 from neuronscope.app.selection import Selection
 from neuronscope.demo import DEMOS
+from neuronscope.vocabulary import Activations
 
 if TYPE_CHECKING:
     from neuronscope.scope import Scope, Workspace
@@ -20,6 +21,8 @@ class Frame:
     """The address."""
     GO = "go"
     """Changes to the selection that something on the page asks for."""
+    ASKED = "asked"
+    """The question as the address puts it, on its way to QUESTION."""
     QUESTION = "question"
     """What has been asked that needs the model."""
     READY = "ready"
@@ -79,6 +82,11 @@ def samples(model: str) -> tuple[str, ...]:
 def text_of(selection: Selection, model: str) -> str:
     """The text that is looked at: the visitor's, or the first sample."""
     return samples(model)[0] if selection.text is None else selection.text
+
+
+def looked_at(texts: list[Activations], selection: Selection) -> Activations:
+    """Of one or two texts that were read, the one that is looked at: the first, unless the second was chosen."""
+    return texts[1] if selection.of_second and len(texts) == 2 else texts[0]
 
 
 def asked(

@@ -14,7 +14,7 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
 from neuronscope.app import about, address, memory_bar, picker, prompt, sizes
-from neuronscope.app.asking import Answer, Frame, Question, text_of
+from neuronscope.app.asking import Answer, Frame, Question, looked_at, text_of
 from neuronscope.app.parts import go, icon, notice, short
 from neuronscope.app.selection import Selection
 from neuronscope.app.views import VIEWS
@@ -136,6 +136,7 @@ def _plumbing() -> list[Any]:
     return [
         dcc.Location(id=Frame.URL, refresh="callback-nav"),
         dcc.Store(id=Frame.GO),
+        dcc.Store(id=Frame.ASKED),
         dcc.Store(id=Frame.QUESTION),
         dcc.Store(id=Frame.READY),
         dcc.Store(id=Shell.VIEW),
@@ -268,9 +269,9 @@ def _read(readings: Readings, scope: Scope, selection: Selection, model: str) ->
     """Read the activations that the views will ask for, and check what the selection says of the text."""
     readings.forget(scope)
     texts = [text_of(selection, model), *([selection.compare] if selection.compare is not None else [])]
-    first = readings.read(scope, texts, selection.site, selection.long)[0]
+    read = readings.read(scope, texts, selection.site, selection.long)
     if selection.position is not None:
-        first.tokens.check(selection.position)
+        looked_at(read, selection).tokens.check(selection.position)
 
 
 def _register_jump(app: Dash, workspace: Workspace) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -25,6 +26,16 @@ QUIET = """
 const [work, again] = ['work', 'again'].map(id => document.getElementById(id));
 return Boolean(document.querySelector('.strip, .warm-models')) && work.hidden && !document.querySelector('.main.stale');
 """
+
+STATE = """
+const work = document.getElementById('work'), again = document.getElementById('again');
+return JSON.stringify({
+    main: document.querySelector('.main')?.className, working: !work?.hidden, again: !again?.hidden,
+    doing: work?.textContent, strip: Boolean(document.querySelector('.strip')), address: location.search,
+    notices: [...document.querySelectorAll('.notice')].map(notice => notice.textContent),
+});
+"""
+"""What the page shows of its work, for a test that waits in vain."""
 
 
 @dataclass
@@ -116,7 +127,10 @@ class Page:
 
     def wait(self, condition: Any, what: str = "", seconds: float = 60) -> Any:
         """Wait until `condition()` holds."""
-        return WebDriverWait(self.driver, seconds, poll_frequency=0.05).until(lambda _: condition(), what)
+        try:
+            return WebDriverWait(self.driver, seconds, poll_frequency=0.05).until(lambda _: condition(), what)
+        except TimeoutException as error:
+            raise AssertionError(f"{what} did not come in {seconds} s; {self.driver.execute_script(STATE)}") from error
 
     def one(self, selector: str) -> WebElement:
         """The first element that `selector` finds."""
