@@ -12,6 +12,7 @@ from neuronscope import figures
 from neuronscope.analysis.comparison import Comparison, compare
 from neuronscope.analysis.ranking import Ranking, rank
 from neuronscope.analysis.statistics import LayerStatistics, layer_statistics
+from neuronscope.app.asking import looked_at
 from neuronscope.app.selection import Selection
 from neuronscope.vocabulary import Activations
 
@@ -108,10 +109,8 @@ def compared(texts: list[Activations], selection: Selection) -> bool:
 
 
 def _side(texts: list[Activations], selection: Selection) -> tuple[Activations, int | None]:
-    """The text that is shown, and the locked position in it: positions are those of the first text."""
-    if len(texts) == 2 and selection.side == "b":
-        return texts[1], None
-    return texts[0], selection.position
+    """The text that is shown, and the locked position in it."""
+    return looked_at(texts, selection), selection.position
 
 
 def _ranked(activations: Activations, selection: Selection, layer: int) -> Ranking:
@@ -157,7 +156,7 @@ def statistics(found: LayerStatistics, selection: Selection, mode: Mode) -> go.F
 
 def numbers(name: str, texts: list[Activations], selection: Selection, layer: int) -> pd.DataFrame:
     """What the plot called `name` shows, as a table with all it takes to draw it again."""
-    first = texts[0]
+    first = looked_at(texts, selection)
     if name == "text-overview":
         return figures.overview_table(first, selection.measure)
     if name == "text-statistics":

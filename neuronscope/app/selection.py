@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
@@ -57,7 +57,7 @@ class Selection:
     layer: int | None = None
     """The layer, None for the middle one."""
     position: int | None = None
-    """The locked token's position, None if none is locked."""
+    """The locked token's position in the text that is looked at, None if none is locked."""
     neuron: int | None = None
     """A neuron of the layer, None if none was chosen."""
     rule: str = "peak"
@@ -73,7 +73,7 @@ class Selection:
     scale: Literal["shared", "layer"] = "shared"
     """Whether the layers share one colour scale."""
     side: str = "difference"
-    """Of two texts: the difference, the first (`a`) or the second (`b`)."""
+    """Of two texts: the difference, the first (`a`) or the second (`b`); the second is looked at with `b` alone."""
     colour: str = "peak"
     """What the token strip is coloured by: the layer's `peak`, or the chosen `neuron`."""
 
@@ -110,15 +110,19 @@ class Selection:
         """The chosen neuron, if layer and index are both known."""
         return None if self.layer is None or self.neuron is None else Neuron(self.layer, self.neuron)
 
+    @property
+    def of_second(self) -> bool:
+        """Whether it is the second text that is looked at, and that `position` counts in."""
+        return self.compare is not None and self.side == "b"
+
     def go(self, **changes: Any) -> Selection:
         """The selection after these changes, having let go of what they make meaningless.
 
         Another model has other layers and neurons, another text other tokens, another order other pages.
         """
-        before = asdict(self)
         after = replace(self, **{name: _checked(name, value) for name, value in changes.items()})
         for name, lets_go in _LETS_GO.items():
-            if getattr(after, name) != before[name]:
+            if getattr(after, name) != getattr(self, name):
                 kept = {n: _DEFAULTS[n] for n in lets_go if n not in changes}
                 after = replace(after, **kept)
         return after
@@ -149,6 +153,7 @@ _LETS_GO: Mapping[str, tuple[str, ...]] = {
     "model": ("layer", "position", "neuron", "page", "site", "colour"),
     "text": ("position", "page"),
     "compare": ("page", "side"),
+    "of_second": ("position",),
     "site": ("neuron", "page", "colour"),
     "layer": ("page",),
     "rule": ("page",),

@@ -28,17 +28,12 @@ def text_strips(activations: list[Activations], selection: Selection, layer: int
         tools.insert(0, choices("colour", "Colour the tokens by", options, selection.colour))
     strips = [
         html.Div(
-            [*_letter(i, len(activations)), strip(a, v, limit, selection.position if i == 0 else None)],
+            [*_letter(i, len(activations)), _strip(a, v, limit, i, selection)],
             className="lettered",
         )
         for i, (a, v) in enumerate(zip(activations, values, strict=True))
     ]
     return card(heading("Tokens"), *strips, tools=tools, name="tokens")
-
-
-def strip(activations: Activations, values: Float[np.ndarray, " tokens"], limit: float, locked: int | None) -> Any:
-    """The strip of one text."""
-    return token_strip(activations.tokens, values, limit=limit, locked=locked)
 
 
 def peaks(layer: Float[np.ndarray, "tokens neurons"]) -> Float[np.ndarray, " tokens"]:
@@ -58,6 +53,15 @@ def chosen_neuron(activations: Activations, selection: Selection, layer: int) ->
     if selection.neuron is None or activations.site in (Site.RESIDUAL, Site.ATTENTION):
         return None
     return Neuron(layer, selection.neuron)
+
+
+def _strip(
+    activations: Activations, values: Float[np.ndarray, " tokens"], limit: float, i: int, selection: Selection
+) -> Any:
+    """The strip of one of the texts; a press on the text that is not looked at chooses it too."""
+    here = selection.of_second == (i == 1)
+    side = None if here else "ab"[i]
+    return token_strip(activations.tokens, values, limit=limit, locked=selection.position if here else None, side=side)
 
 
 def _letter(i: int, of: int) -> list[Any]:

@@ -72,7 +72,7 @@ def test_the_histogram_counts_the_tokens_that_count_and_marks_the_locked_one(sco
 
 
 def test_the_strip_moves_the_marker_of_the_histogram(scope):
-    made = view._strip(scope.activations(WORDS), Neuron(1, 4), None)
+    made = view._strip(scope.activations(WORDS), Neuron(1, 4), Selection())
     strip = next(part for part in walk(made) if getattr(part, "className", "") == "strip")
     assert props(strip)["data-marks"] == view.Page.HISTOGRAM
 

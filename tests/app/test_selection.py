@@ -62,6 +62,14 @@ def test_another_text_lets_go_of_the_token_unless_it_comes_with_one():
     assert before.go(text="world", position=0) == Selection(text="world", position=0, layer=1)
 
 
+def test_a_token_belongs_to_the_text_that_is_looked_at():
+    before = Selection(text="hello", compare="hello you", position=4)
+    assert before.go(side="a").position == 4
+    assert before.go(side="b").position is None
+    assert before.go(side="b", position=7).position == 7
+    assert before.go(side="b", position=7).go(compare=None) == Selection(text="hello")
+
+
 def test_another_order_goes_back_to_the_first_page():
     assert Selection(count=0, page=3).go(rule="index") == Selection(count=0, rule="index")
     assert Selection(count=0, page=3).go(page=4).page == 4

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from neuronscope.app import inspector, pictures, strips, text_panels
+from neuronscope.app.asking import looked_at
 from neuronscope.app.graphs import framed
 from neuronscope.app.selection import Selection
 from neuronscope.app.views import text as view
@@ -126,6 +127,19 @@ def test_two_texts_have_two_strips_on_one_scale_and_only_the_first_has_the_lock(
     assert [i for i, state in enumerate(pressed) if state == "true"] == [2]
 
 
+def test_a_press_on_the_other_texts_strip_chooses_that_text_too(pair):
+    def leads(side):
+        made = strips.text_strips(pair, Selection(compare=OTHER, side=side, position=2), 1)
+        shown = [props(box) for box in boxes(made) if "data-value" in props(box)]
+        firsts = [json.loads(shown[i]["data-go"]) for i in (0, len(pair[0].tokens))]
+        return *firsts, [i for i, box in enumerate(shown) if box["aria-pressed"] == "true"]
+
+    assert leads("difference") == ({"position": 0}, {"position": 0, "side": "b"}, [2])
+    assert leads("b") == ({"position": 0, "side": "a"}, {"position": 0}, [len(pair[0].tokens) + 2])
+    assert looked_at(pair, Selection(compare=OTHER, side="b")) is pair[1]
+    assert looked_at(pair, Selection(compare=OTHER)) is pair[0]
+
+
 def test_the_scale_is_set_by_the_tokens_that_count():
     peak = strips.peaks(np.array([[100.0, 0.0], [-3.0, 2.0], [0.0, 1.0]]))
     assert peak.tolist() == [100.0, -3.0, 1.0]
@@ -161,7 +175,7 @@ def test_a_press_on_a_cell_opens_the_neuron_at_its_token(pair):
     one, two = pair[:1], pair
     assert view._cell((4, 9), one, Selection(), 1) == {"view": "neuron", "layer": 1, "neuron": 9, "position": 4}
     assert view._cell((4, 9), one, Selection(site="residual"), 1) == {"position": 4, "layer": 1}
-    assert view._cell((4, 9), two, Selection(compare=OTHER, side="b", position=1), 1)["position"] == 1
+    assert view._cell((4, 9), two, Selection(compare=OTHER, side="b", position=1), 1)["position"] == 4
     assert view._cell((4, 9), two, Selection(compare=OTHER), 1)["position"] == 4
 
 

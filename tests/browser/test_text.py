@@ -80,6 +80,22 @@ def test_two_texts_stand_beside_each_other_with_their_difference(page):
     assert page.query["side"] == "b"
 
 
+def test_a_token_of_the_second_text_is_looked_at_in_that_text(page):
+    page.open(text="red ball", compare="a big round ball")
+    second = page.all(".lettered .strip")[1]
+    second.find_elements(By.CSS_SELECTOR, ".token")[12].click()
+    page.settled()
+    assert (page.query["side"], page.query["position"]) == ("b", "12")
+    assert page.one(".inspector .token-name").text == "b"
+    assert page.notices == []
+    pressed = page.all(".lettered .strip")[1].find_elements(By.CSS_SELECTOR, "[aria-pressed='true']")
+    assert [token.text for token in pressed] == ["b"]
+    page.press('[data-go=\'{"view":"neuron"}\']')
+    page.ready()
+    assert "".join(page.tokens) == "a·big·round·ball"
+    assert page.one("#neuron-strip h2").text.endswith("on your second text")
+
+
 def test_layers_share_a_scale_or_have_one_each(page):
     page.open(tab="layers")
     assert page.one("#text-layers-head + .tools [aria-pressed='true']").text == "One scale"

@@ -52,7 +52,7 @@ def layout(selection: Selection, model: str) -> Any:
     middle = [html.Div(id=Page.STRIP), card(Page.HISTOGRAM_HEAD, plot, tools=tools), html.Div(id=Page.INPUTS)]
     columns = [
         html.Div(
-            prompt.panel(selection, model),
+            prompt.panel(selection, model, compare=True),
             className="side",
             tabIndex=0,
             role="region",
@@ -77,7 +77,7 @@ def register(app: Dash, workspace: Workspace) -> None:
     def strip(ready: Any, search: str) -> Any:
         scope, selection = asked(workspace, NAME, search, ready)
         activations = _read(app, scope, selection, ready["model"])
-        return _strip(activations, chosen(activations, selection, scope.card), selection.position)
+        return _strip(activations, chosen(activations, selection, scope.card), selection)
 
     @app.callback(
         Output(Page.HISTOGRAM, "figure"),
@@ -137,7 +137,8 @@ def chosen(activations: Activations, selection: Selection, model: ModelCard) -> 
 
 
 def _read(app: Dash, scope: Scope, selection: Selection, model: str, site: Site = Site.NEURONS) -> Activations:
-    found: list[Activations] = app.readings.read(scope, [text_of(selection, model)], site, selection.long)
+    text = selection.compare if selection.of_second else text_of(selection, model)
+    found: list[Activations] = app.readings.read(scope, [text or ""], site, selection.long)
     return found[0]
 
 
@@ -207,11 +208,12 @@ def _walk(model: ModelCard, neuron: Neuron) -> Any:
     )
 
 
-def _strip(activations: Activations, neuron: Neuron, locked: int | None) -> Any:
+def _strip(activations: Activations, neuron: Neuron, selection: Selection) -> Any:
     values = activations.neuron(neuron)
     limit = strongest([activations], [values])
-    shown = token_strip(activations.tokens, values, limit=limit, locked=locked, marks=Page.HISTOGRAM)
-    return card(heading(f"{neuron} on your text"), shown, tools=scale_legend(limit, "activation"), name="tokens")
+    shown = token_strip(activations.tokens, values, limit=limit, locked=selection.position, marks=Page.HISTOGRAM)
+    which = "second text" if selection.of_second else "text"
+    return card(heading(f"{neuron} on your {which}"), shown, tools=scale_legend(limit, "activation"), name="tokens")
 
 
 def _inputs(read: list[Activations], neuron: Neuron, locked: int | None) -> Any:

@@ -15,7 +15,7 @@ from dash.exceptions import PreventUpdate
 from neuronscope.analysis.comparison import compare
 from neuronscope.analysis.statistics import layer_statistics
 from neuronscope.app import pictures, prompt, text_panels
-from neuronscope.app.asking import Frame, asked, text_of
+from neuronscope.app.asking import Frame, asked, looked_at, text_of
 from neuronscope.app.graphs import csv_id, framed
 from neuronscope.app.inspector import inspect
 from neuronscope.app.parts import choices
@@ -109,7 +109,7 @@ def _register_settings(app: Dash, workspace: Workspace) -> None:
     @app.callback(Output(Text.INSPECTOR, "children"), *_INPUTS[:2])
     def look(ready: Any, search: str) -> Any:
         scope, selection = asked(workspace, NAME, search, ready)
-        first = _read(app, scope, selection, ready["model"])[0]
+        first = looked_at(_read(app, scope, selection, ready["model"]), selection)
         return html.Section(inspect(scope, first, first.tokens.text, selection.position), className="panel")
 
 
@@ -123,7 +123,7 @@ def _register_neurons(app: Dash, workspace: Workspace) -> None:
     )
     def overview(ready: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready, tab="neurons")
-        first = _read(app, scope, selection, ready["model"])[0]
+        first = looked_at(_read(app, scope, selection, ready["model"]), selection)
         figure = pictures.overview(first, selection, selection.layer_of(scope.card), mode or "light")
         return *framed(figure, left=44, below=50), choices(
             "measure", "Show for each layer", MEASURES, selection.measure
@@ -158,7 +158,7 @@ def _register_others(app: Dash, workspace: Workspace) -> None:
     )
     def layers(ready: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready, tab="layers")
-        first = _read(app, scope, selection, ready["model"])[0]
+        first = looked_at(_read(app, scope, selection, ready["model"]), selection)
         figure = pictures.layers(first, selection, selection.layer_of(scope.card), mode or "light")
         return *framed(figure, above=26), choices("scale", "Colour scale", SCALES, selection.scale)
 
@@ -171,7 +171,7 @@ def _register_others(app: Dash, workspace: Workspace) -> None:
     )
     def statistics(ready: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready, tab="statistics")
-        found = layer_statistics(_read(app, scope, selection, ready["model"])[0])
+        found = layer_statistics(looked_at(_read(app, scope, selection, ready["model"]), selection))
         return *framed(pictures.statistics(found, selection, mode or "light")), table(
             Text.TABLE, found.table, "layer-statistics", COLUMNS
         )
@@ -238,11 +238,9 @@ def _read(app: Dash, scope: Scope, selection: Selection, model: str) -> list[Act
 def _cell(at: tuple[int, int], texts: list[Activations], selection: Selection, layer: int) -> dict[str, Any]:
     """Where a press on a cell leads: to the neuron, or, where the site has none, to the token alone."""
     row, unit = at
-    position: int | None = row
+    position = row
     if pictures.compared(texts, selection):
         position = int(compare(*texts).pairs[row, 0])
-    elif len(texts) == 2 and selection.side == "b":
-        position = selection.position
     if selection.site in (Site.RESIDUAL, Site.ATTENTION):
         return {"position": position, "layer": layer}
     return {"view": "neuron", "layer": layer, "neuron": unit, "position": position}
