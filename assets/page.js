@@ -59,13 +59,24 @@
   }
 
   /* On the page the panel's heading says what a plot shows; away from it, the plot has to say so itself. */
+  function wrapped(parts, most) {
+    const lines = [];
+    for (const part of parts) {
+      const line = lines.length ? `${lines.at(-1)} · ${part}` : part;
+      if (lines.length && line.length <= most) lines[lines.length - 1] = line;
+      else lines.push(part);
+    }
+    return lines;
+  }
+
   function titled(plot) {
     const { meta, margin } = plot.layout;
     const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-    const subtitle = { text: plain([meta.subtitle, ...meta.notes].join(" · ")) };
+    const lines = wrapped([meta.subtitle, ...meta.notes].join(" · ").split(" · "), plot.clientWidth / 6.5);
+    const subtitle = { text: lines.map(plain).join("<br>") };
     const title = { text: plain(meta.title), subtitle, y: 1, yanchor: "top", yref: "container", pad: { t: 12, l: 14 } };
     const ground = getComputedStyle(document.documentElement).getPropertyValue("--paper").trim();
-    const layout = { ...plot.layout, title, paper_bgcolor: ground, margin: { ...margin, t: margin.t + 58 } };
+    const layout = { ...plot.layout, title, paper_bgcolor: ground, margin: { ...margin, t: margin.t + 43 + 15 * lines.length } };
     return { data: plot.data, layout };
   }
 

@@ -170,11 +170,13 @@ class Scope:
 
         Raises:
             NoSuchToken: if the text has no such position.
+            TextTooLong: if the position is beyond the context.
             InputError: if `target` is empty.
         """
         from neuronscope.engine.weights import direct_effects
 
-        activations = self.activations(text)
+        # In windows, so that a long text can be asked about as far as one context reaches: that is the first of them.
+        activations = self.activations(text, long="window") if self.card.causal else self.activations(text)
         activations.tokens.check(position)
         with self._lent() as model:
             wanted = None if target is None else _single_token(model, target)

@@ -11,7 +11,7 @@ import torch
 
 import neuronscope as ns
 from neuronscope.engine import capture
-from neuronscope.errors import InputError, ModelNotFound, NoSuchSite
+from neuronscope.errors import InputError, ModelNotFound, NoSuchSite, TextTooLong
 from neuronscope.models.manager import Key
 from neuronscope.scope import Workspace
 from neuronscope.settings import Settings
@@ -164,3 +164,12 @@ def test_a_page_that_asks_by_name_gets_the_warm_model_whatever_its_device(worksp
 def test_a_revision_is_part_of_the_name(workspace: Workspace) -> None:
     with pytest.raises(ModelNotFound, match="nobody/nothing"):
         workspace.scope("nobody/nothing", revision="v2")
+
+
+def test_direct_effects_reach_as_far_as_the_context_in_a_longer_text(workspace: Workspace, folder: str) -> None:
+    scope = workspace.scope(folder, device="cpu")
+    words = [tiny.WORDS[1 + i % 20] for i in range(50)]
+    long, short = " ".join(words), " ".join(words[:10])
+    assert np.allclose(scope.direct_effects(long, 9).values, scope.direct_effects(short, 9).values, atol=1e-6)
+    with pytest.raises(TextTooLong, match="33 tokens"):
+        scope.direct_effects(long, 32)

@@ -29,7 +29,11 @@ def inspect(scope: Scope, activations: Activations, text: str, locked: int | Non
     if effects:
         caption = ["on ", html.Bdi(effects.target.display)]
         lists.append(_column(activations, "Effect", caption, top.by_effect, "effect"))
-    return [_head(activations, position, locked), *_next(scope, effects), html.Div(lists, className="columns")]
+    return [
+        _head(activations, position, locked),
+        *_next(scope, effects, position),
+        html.Div(lists, className="columns"),
+    ]
 
 
 def _last(activations: Activations) -> int:
@@ -57,9 +61,12 @@ def _head(activations: Activations, position: int, locked: int | None) -> Any:
     return html.Div([html.Div(heading(title, said), className="card-title"), let_go], className="card-head")
 
 
-def _next(scope: Scope, effects: DirectEffects | None) -> list[Any]:
+def _next(scope: Scope, effects: DirectEffects | None, position: int) -> list[Any]:
     if not scope.card.causal:
         return [html.P("An encoder: it predicts no next token, so there are no direct effects.", className="caption")]
+    if effects is None and position >= scope.card.context:
+        said = f"Read in windows of {scope.card.context:,} tokens: what comes next is told within the first of them."
+        return [html.P(said, className="caption")]
     if effects is None:
         return []
     return [html.Div(score_list("Comes next", effects.predictions[:5], percent=True), className="next")]

@@ -103,7 +103,7 @@ def direct_effects(
     Raises:
         NoSuchToken: if the text has no such position.
         InputError: if the vocabulary has no such target.
-        TextTooLong: for a text beyond the context.
+        TextTooLong: for a position beyond the context.
         UnsupportedModel: if the model predicts no next token.
     """
     tokens.check(position)
@@ -111,6 +111,7 @@ def direct_effects(
     if target is not None and not 0 <= target < model.card.vocabulary:
         raise InputError(f"No token id {target}: {model.card.label} has ids 0 to {model.card.vocabulary - 1}.")
     until = _upto(tokens, position)
+    within_context(model, until)
     if neurons is None:
         neurons = capture(model, [until])[0][Site.NEURONS].values[:, -1]
     outcome = _outcome(model, until)
