@@ -225,22 +225,23 @@ class _Room:
 
     def make(self, size: int, device: torch.device) -> None:
         """Evict what has to go, waiting for models that are lent."""
-        manager = self._manager
         while not self._made(size, device):
-            never = manager._victims(size, device, spare_lent=False) is None
-            if never or manager._mine_alone():
-                raise ModelDoesNotFit(
-                    f"It needs {size / 1e6:,.0f} MB beside the models that are in use, and the budget for models is "
-                    f"{manager.budget / 1e6:,.0f} MB. Finish what runs on them, or raise the budget."
-                )
             checkpoint()
             time.sleep(_PATIENCE / 10)
 
     def _made(self, size: int, device: torch.device) -> bool:
+        """Whether there is room now; one look at the table, so that a model handed back meanwhile is not missed."""
         manager = self._manager
         with manager._table:
             victims = manager._victims(size, device, spare_lent=True)
-            return victims is not None and all(manager.evict(key) for key in victims)
+            if victims is not None:
+                return all(manager.evict(key) for key in victims)
+            if manager._mine_alone() or manager._victims(size, device, spare_lent=False) is None:
+                raise ModelDoesNotFit(
+                    f"It needs {size / 1e6:,.0f} MB beside the models that are in use, and the budget for models is "
+                    f"{manager.budget / 1e6:,.0f} MB. Finish what runs on them, or raise the budget."
+                )
+            return False
 
 
 def _serves(known: Key, card: ModelCard, asked: Key) -> bool:
