@@ -13,6 +13,11 @@
     │   ├── NoSuchNeuron        a neuron the layer does not have, or a name that is not one
     │   ├── NoSuchSite          a place in the network that this model does not have
     │   └── NoSuchToken         a token position that the text does not have
+    ├── IndexProblem            an index that cannot be opened, continued or trusted
+    │   ├── NoIndex             no index in this folder, or not yet one that can be read
+    │   ├── OtherIndex          it was made from another model, precision, tokenizer or corpus
+    │   ├── BusyIndex           another process is building it
+    │   └── DamagedIndex        its files are not what its manifest says
     ├── FileError               a file that cannot be read, or must not be written
     ├── CannotServe             an address at which no page can be served
     ├── Refused                 something this server does not do, for safety
@@ -80,6 +85,26 @@ class NoSuchSite(InputError):
 
 class NoSuchToken(InputError):
     """A token position that the text does not have."""
+
+
+class IndexProblem(NeuronScopeError):
+    """An index that cannot be opened, continued or trusted."""
+
+
+class NoIndex(IndexProblem):
+    """There is no index in this folder, or not yet one that can be read."""
+
+
+class OtherIndex(IndexProblem):
+    """The index was made from another model, precision, tokenizer or corpus."""
+
+
+class BusyIndex(IndexProblem):
+    """Another process is building this index."""
+
+
+class DamagedIndex(IndexProblem):
+    """The index's files are not what its manifest says."""
 
 
 class FileError(NeuronScopeError):

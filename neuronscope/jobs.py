@@ -73,6 +73,13 @@ def checkpoint() -> None:
         job.check()
 
 
+def report(done: int, total: int | None, label: str, started: float) -> None:
+    """Say how far work has come that is not one iterable; a checkpoint. `started` is a `time.monotonic()`."""
+    if job := _current.get():
+        job.check()
+        job.report(Progress(done, total, label, time.monotonic() - started))
+
+
 def track(items: Iterable[Item], *, label: str, total: int | None = None) -> Iterator[Item]:
     """Yield `items`, reporting each one done; every step is a checkpoint."""
     job = _current.get()
