@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, Num
+from jaxtyping import Float, Integer, Num
 
 BLOCK = 1024
 """How many keys are squared at once: temporaries stay at this many rows, whatever the vocabulary."""
@@ -47,7 +47,7 @@ class Posterior:
 
 
 def random_effects(
-    counts: Int[np.ndarray, " keys"],
+    counts: Integer[np.ndarray, " keys"],
     means: Float[np.ndarray, "keys neurons"],
     mean: Float[np.ndarray, " neurons"],
     variance: Float[np.ndarray, " neurons"],
