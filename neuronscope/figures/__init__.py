@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from neuronscope.figures.fidelity import layer_fidelity
     from neuronscope.figures.heatmaps import clicked, heatmap, heatmap_table
     from neuronscope.figures.overviews import head_heatmap, head_table, overview, overview_table
+    from neuronscope.figures.queries import reverse_query
     from neuronscope.figures.statistics import STATISTICS, layer_statistics
     from neuronscope.figures.theme import DARK, LIGHT, template, visible
 
@@ -27,11 +28,22 @@ _HOMES = {
     "fidelity": ("layer_fidelity",),
     "heatmaps": ("clicked", "heatmap", "heatmap_table"),
     "overviews": ("head_heatmap", "head_table", "overview", "overview_table"),
+    "queries": ("reverse_query",),
     "statistics": ("STATISTICS", "layer_statistics"),
     "theme": ("DARK", "LIGHT", "template", "visible"),
 }
 
-ALL = ("difference", "head_heatmap", "heatmap", "histogram", "layer_fidelity", "layer_statistics", "layers", "overview")
+ALL = (
+    "difference",
+    "head_heatmap",
+    "heatmap",
+    "histogram",
+    "layer_fidelity",
+    "layer_statistics",
+    "layers",
+    "overview",
+    "reverse_query",
+)
 """The figures themselves, by name."""
 
 __all__ = [
@@ -55,6 +67,7 @@ __all__ = [
     "layers_table",
     "overview",
     "overview_table",
+    "reverse_query",
     "template",
     "visible",
 ]
