@@ -45,7 +45,7 @@ def tokenize(tokenizer: PreTrainedTokenizerFast, text: str) -> Tokens:
     offsets = _without_inserted_spaces(pieces, np.array(encoded["offset_mapping"], dtype=np.int64), special)
     offsets = _with_joined_characters(text, offsets)
     tokens = Tokens(text, ids, offsets, tuple(pieces), special)
-    return Tokens(text, ids, offsets, _displays(tokens), special)
+    return Tokens(text, ids, offsets, displays(tokens), special)
 
 
 def display(tokenizer: PreTrainedTokenizerFast, token: int) -> str:
@@ -88,10 +88,15 @@ def _with_hexadecimal(piece: str) -> str:
 def _without_inserted_spaces(pieces: list[str], offsets: np.ndarray, special: np.ndarray) -> np.ndarray:
     """Give no characters to a lone space mark that claims those of the piece after it."""
     for i in range(len(pieces) - 1):
-        lone = not special[i] and pieces[i].strip(_SPACE_MARKS) == ""
+        lone = not special[i] and is_space_mark(pieces[i])
         if lone and offsets[i + 1, 0] < offsets[i, 1]:
             offsets[i, 1] = offsets[i, 0]
     return offsets
+
+
+def is_space_mark(piece: str) -> bool:
+    """Whether a piece is a tokenizer's mark for a space and nothing else."""
+    return piece.strip(_SPACE_MARKS) == ""
 
 
 def _with_joined_characters(text: str, offsets: np.ndarray) -> np.ndarray:
@@ -99,20 +104,22 @@ def _with_joined_characters(text: str, offsets: np.ndarray) -> np.ndarray:
     starts = set(offsets[:, 0].tolist())
     for i, (start, stop) in enumerate(offsets.tolist()):
         end = stop
-        while start < end < len(text) and end not in starts and _joins(text[start:end], text[end]):
+        while start < end < len(text) and end not in starts and joins(text[start:end], text[end]):
             end += 1
         offsets[i, 1] = end
     return offsets
 
 
-def _joins(before: str, character: str) -> bool:
+def joins(before: str, character: str) -> bool:
+    """Whether normalization makes one of the last character of `before` and the character after it."""
     if unicodedata.combining(character):
         return True
     together = unicodedata.normalize("NFC", before + character)
     return len(together) == len(unicodedata.normalize("NFC", before))
 
 
-def _displays(tokens: Tokens) -> tuple[str, ...]:
+def displays(tokens: Tokens) -> tuple[str, ...]:
+    """How each of `tokens` is shown in its text; `tokens.display` holds the tokenizer's own pieces."""
     shown: list[str] = []
     for run in tokens.characters:
         for part, i in enumerate(run):

@@ -1,0 +1,1 @@
+"""A whole corpus, remembered: its tokens, what each neuron did on them, and a folder that holds both."""
