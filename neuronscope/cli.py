@@ -205,7 +205,7 @@ def _read(file: Path) -> str:
 
 
 def _units(read: Activations) -> str:
-    return "directions" if read.site in {"residual", "attention"} else "neurons"
+    return "dimensions" if read.site in {"residual", "attention"} else "neurons"
 
 
 def _strongest(read: Activations) -> list[dict[str, Any]]:
@@ -231,6 +231,7 @@ def _summary(read: Activations) -> dict[str, Any]:
         "layers": list(read.layers),
         "units": read.values.shape[-1],
         "text": tokens.text,
+        "window": read.window,
         "tokens": [
             {"position": i, "id": token, "token": shown, "start": start, "stop": stop, "kept": kept}
             for i, (token, shown, (start, stop), kept) in enumerate(columns)
@@ -241,16 +242,16 @@ def _summary(read: Activations) -> dict[str, Any]:
 
 
 def _show_strongest(read: Activations) -> None:
-    source, letter = read.source, _units(read)[0].upper()
+    source, window = read.source, f", read in windows of {read.window:,}" if read.window else ""
     table = terminal.table(_units(read)[:-1], ">activation", "on", ">position")
     for row in _strongest(read):
-        name = f"L{row['layer']}.{letter}{row['unit']}"
+        name = f"L{row['layer']}.{read.unit_name(row['unit'])}"
         table.add_row(name, f"{row['value']:.3f}", row["token"], str(row["position"]))
     terminal.show(
         table,
         f"{source.model} ({source.revision}, {source.precision}), {read.site} site. Of each layer's "
-        f"{read.values.shape[-1]:,} {_units(read)}, the {STRONGEST} with the largest |activation| on "
-        f"{int(read.tokens.kept.sum())} of {len(read.tokens)} tokens: the first and special ones do not count. "
+        f"{read.values.shape[-1]:,} {_units(read)}, the {STRONGEST} with the largest magnitude on "
+        f"{int(read.tokens.kept.sum())} of {len(read.tokens)} tokens{window}: the first and special ones do not count. "
         "--out saves all of them.",
     )
 

@@ -13,13 +13,15 @@ The ending of the file's name chooses what is written.
 | `layers` | int64 | layers | the true number of each layer along the first axis of `values` |
 
 and, beside them, strings: `model`, `revision`, `precision`, `site`, `text`, `tokens` (a JSON list: how each token is
-shown) and `version` (of NeuronScope). In a safetensors file they are its metadata; in an npz file they are one JSON
-object in the array `metadata`, and no array is pickled.
+shown), `version` (of NeuronScope) and, where the text is longer than the model's context, `window`: how many tokens
+were read at a time. In a safetensors file they are its metadata; in an npz file they are one JSON object in the array
+`metadata`, and no array is pickled.
 
 `.parquet` and `.csv` hold a table with one row for each layer and token, and the columns `layer`, `position`,
-`token_id`, `token` (as shown), `start`, `stop`, `kept`, then one for each neuron: `n0`, `n1`, … At the residual and
-attention sites, whose units are not neurons, these are `d0`, `d1`, … A parquet file has the strings above as its
-schema's metadata; a CSV file has no room for them.
+`token_id`, `token` (as shown), `start`, `stop`, `special`, `kept`, then one for each neuron: `N0`, `N1`, … In the
+residual stream these are `D0`, `D1`, …, at the attention site `H0.0`, `H0.1`, … The page's own CSV files have the same
+columns, but for a column that belongs to one layer, which says so, as in `L2.N0`. A parquet file has the strings above
+as its schema's metadata; a CSV file has no room for them.
 
 A file is written under another name beside its place and then renamed: whatever happens, there is never half a file,
 and what stood there before stays until the new one is whole.
@@ -38,7 +40,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from neuronscope.errors import FileError
-from neuronscope.vocabulary import Activations, Site
+from neuronscope.vocabulary import Activations, Tokens
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -104,6 +106,20 @@ def metadata(activations: Activations) -> dict[str, str]:
         "text": activations.tokens.text,
         "tokens": json.dumps(activations.tokens.display, ensure_ascii=False),
         "version": VERSION,
+        **({"window": str(activations.window)} if activations.window else {}),
+    }
+
+
+def token_columns(tokens: Tokens) -> dict[str, Shaped[np.ndarray, " tokens"]]:
+    """What stands before the numbers in every table with a row for each token."""
+    return {
+        "position": np.arange(len(tokens)),
+        "token_id": tokens.ids,
+        "token": np.array(tokens.display, dtype=object),
+        "start": tokens.offsets[:, 0],
+        "stop": tokens.offsets[:, 1],
+        "special": tokens.special,
+        "kept": tokens.kept,
     }
 
 
@@ -146,19 +162,10 @@ def _table(activations: Activations) -> pa.Table:
     import pyarrow as pa
 
     tokens, layers = activations.tokens, activations.layers
-    per_token = {
-        "position": np.arange(len(tokens)),
-        "token_id": tokens.ids,
-        "token": np.array(tokens.display, dtype=object),
-        "start": tokens.offsets[:, 0],
-        "stop": tokens.offsets[:, 1],
-        "kept": tokens.kept,
-    }
     columns: dict[str, Any] = {"layer": np.repeat(np.array(layers), len(tokens))}
-    columns |= {name: np.concatenate([column] * len(layers)) for name, column in per_token.items()}
-    letter = "d" if activations.site in {Site.RESIDUAL, Site.ATTENTION} else "n"
+    columns |= {name: np.concatenate([column] * len(layers)) for name, column in token_columns(tokens).items()}
     units = activations.values.reshape(-1, activations.values.shape[-1]).T
-    columns |= {f"{letter}{i}": unit for i, unit in enumerate(np.ascontiguousarray(units))}
+    columns |= {activations.unit_name(i): unit for i, unit in enumerate(np.ascontiguousarray(units))}
     return pa.table(columns).replace_schema_metadata(metadata(activations))
 
 

@@ -230,7 +230,7 @@ class Scope:
         chosen = tuple(sorted(set(layers))) if layers is not None else tuple(range(self.card.layers))
         heads = self.card.heads if site is Site.ATTENTION else None
         return [
-            Activations(values, one, site, chosen, self.card.source, heads)
+            Activations(values, one, site, chosen, self.card.source, heads, self.card.window(one))
             for one, values in zip(tokens, known, strict=True)
             if values is not None
         ]

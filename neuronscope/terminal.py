@@ -19,7 +19,7 @@ from neuronscope.jobs import Progress, running
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Display
-    from rich.table import Table
+    from rich.table import Column, Table
 
 SCHEMA_VERSION = 1
 """Counts up when a field of a `--json` object changes its name or meaning."""
@@ -116,7 +116,7 @@ class _Bar:
 
 
 def table(*columns: str, folded: tuple[str, ...] = ()) -> Table:
-    """Make an empty table; a column whose name begins with > is of numbers, and only `folded` ones break lines."""
+    """Make an empty table; a column whose name begins with > is of numbers, and `folded` ones are of sentences."""
     from rich import box
     from rich.table import Table
 
@@ -127,20 +127,63 @@ def table(*columns: str, folded: tuple[str, ...] = ()) -> Table:
             name,
             justify="left" if name == column else "right",
             overflow="fold",
-            no_wrap=name not in folded,
-            min_width=12 if name in folded else None,
+            min_width=_SENTENCE if name in folded else None,
         )
     return made
 
 
+_SENTENCE, _NAME = 12, 14
+"""The fewest characters to which a column of sentences, and one of names, is folded."""
+
+
 def show(table: Table, caption: str | None = None) -> None:
-    """Print a table and the sentence that belongs to it, as wide as the terminal is."""
+    """Print a table and the sentence that belongs to it, as wide as the terminal is; numbers are never cut."""
     from rich.console import Console
 
-    console = Console(markup=False, highlight=False, emoji=False, width=shutil.get_terminal_size((WIDE, 24)).columns)
+    wide = shutil.get_terminal_size((WIDE, 24)).columns
+    console = Console(markup=False, highlight=False, emoji=False, width=wide)
+    left_out = _fit(table, wide)
     console.print(table)
+    if left_out:
+        console.print(
+            f"Left out for want of room: {', '.join(left_out)}. A wider terminal shows them, and so does --json."
+        )
     if caption is not None:
         console.print(caption)
+
+
+def _fit(table: Table, wide: int) -> list[str]:
+    """Fold text, then leave out columns from the right, until `table` is `wide`; returns what is left out."""
+    left_out: list[str] = []
+    while len(table.columns) > 1 and _frame(table) + sum(map(_least, table.columns)) > wide:
+        left_out.insert(0, str(table.columns.pop().header))
+    for column in table.columns:
+        if column.justify == "right":
+            column.min_width = _least(column)
+    if _frame(table) + sum(map(_full, table.columns)) > wide:
+        for column in table.columns:
+            column.width = column.min_width if column.justify == "right" else None
+    return left_out
+
+
+def _frame(table: Table) -> int:
+    """Characters of a line that are not in a column: a blank on each side of each, one between two, one at each end."""
+    return 3 * len(table.columns) + 1
+
+
+def _full(column: Column) -> int:
+    from rich.cells import cell_len
+
+    return max(cell_len(str(text)) for text in (column.header, *column.cells))
+
+
+def _least(column: Column) -> int:
+    """The fewest characters a column may have: of numbers, those of the longest one."""
+    from rich.cells import cell_len
+
+    if column.justify == "right":
+        return max(cell_len(text) for text in (*str(column.header).split(), *map(str, column.cells)))
+    return min(_full(column), column.min_width or _NAME)
 
 
 def print_json(command: str, **fields: Any) -> None:

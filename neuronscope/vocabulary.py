@@ -81,6 +81,9 @@ class Tokens:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        return f"Tokens({len(self)} of {_start(self.text)})"
+
     @cached_property
     def kept(self) -> Bool[np.ndarray, " tokens"]:
         """The tokens that count in maxima and statistics: not special, and not the first, which attention sinks use."""
@@ -140,6 +143,13 @@ class Activations:
     """The model they come from."""
     heads: int | None = None
     """For the attention site: the number of heads that the last axis is made of."""
+    window: int | None = None
+    """Where the text is longer than the model's context: how many tokens were read at a time, in windows."""
+
+    def __repr__(self) -> str:
+        layers, tokens, units = self.values.shape
+        size = f"{layers} layers × {tokens} tokens × {units:,} units"
+        return f"Activations({self.site}: {size}, {self.source.model}, {_start(self.tokens.text)})"
 
     def layer(self, layer: int) -> Float[np.ndarray, "tokens neurons"]:
         """The activations of one layer, by its true number; raises `NoSuchLayer` if it was not captured."""
@@ -154,6 +164,13 @@ class Activations:
         if not 0 <= neuron.index < layer.shape[1]:
             raise NoSuchNeuron(f"No neuron {neuron}: layer {neuron.layer} has neurons 0 to {layer.shape[1] - 1}.")
         return layer[:, neuron.index]
+
+    def unit_name(self, index: int) -> str:
+        """What a unit is called within its layer: `N12`, in the residual stream `D12`, in the attention site `H3.12`."""
+        if self.heads:
+            head, dimension = divmod(index, self.values.shape[-1] // self.heads)
+            return f"H{head}.{dimension}"
+        return f"{'D' if self.site is Site.RESIDUAL else 'N'}{index}"
 
     def head_norms(self) -> Float[np.ndarray, "layers tokens heads"]:
         """The length of each head's output at each token; attention site only."""
@@ -218,6 +235,10 @@ class ModelCard:
     def source(self) -> Source:
         """What stands beside every number read from this model."""
         return Source(self.label, self.revision, self.precision)
+
+    def window(self, text: Tokens) -> int | None:
+        """How many tokens of a text the model reads at a time; None if all of them."""
+        return self.context if len(text) > self.context else None
 
     def check(self, neuron: Neuron) -> Neuron:
         """Return `neuron` if the model has it; raises `NoSuchLayer` or `NoSuchNeuron`."""
@@ -298,6 +319,11 @@ class DirectEffects:
     """The target's logit, with nothing left out, before any soft cap."""
     values: Float[np.ndarray, "layers neurons"]
     """`a · (gain * u_target, centred) · w_out / sigma`, with the final norm's actual scale sigma at that token."""
+
+
+def _start(text: str, limit: int = 40) -> str:
+    """The beginning of a text, in quotes, on one line."""
+    return repr(text if len(text) <= limit else f"{text[: limit - 1]}…")
 
 
 def visible(text: str) -> str:

@@ -88,7 +88,7 @@ def test_out_saves_every_activation_and_says_so(run, planted, tmp_path):
     assert saved["values"].shape == (1, 6, 32)
     assert saved["values"][0, 2, 0] == pytest.approx(4.0, abs=1e-3)
     assert run("activations", planted, TEXT, "--out", tmp_path / "a.csv", "--site", "residual", "--json")[0] == 0
-    assert "d335" in pd.read_csv(tmp_path / "a.csv")
+    assert "D335" in pd.read_csv(tmp_path / "a.csv")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.safetensors"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -56,7 +57,7 @@ def assert_arrays(arrays, activations):
 
 def assert_table(table, activations):
     assert list(table) == [
-        "layer", "position", "token_id", "token", "start", "stop", "kept", "n0", "n1", "n2", "n3", "n4",
+        "layer", "position", "token_id", "token", "start", "stop", "special", "kept", "N0", "N1", "N2", "N3", "N4",
     ]  # fmt: skip
     assert table["layer"].tolist() == [1, 1, 1, 1, 3, 3, 3, 3]
     assert table["position"].tolist() == [0, 1, 2, 3] * 2
@@ -64,8 +65,9 @@ def assert_table(table, activations):
     assert table["token"].tolist() == list(activations.tokens.display) * 2
     assert table["start"].tolist() == [0, 3, 5, 11] * 2
     assert table["stop"].tolist() == [0, 5, 11, 15] * 2
+    assert table["special"].tolist() == [True, False, False, False] * 2
     assert table["kept"].tolist() == [False, True, True, True] * 2
-    values = table.filter(regex=r"^n\d+$").to_numpy(dtype=np.float32).reshape(2, 4, 5)
+    values = table.filter(regex=r"^N\d+$").to_numpy(dtype=np.float32).reshape(2, 4, 5)
     np.testing.assert_array_equal(values, activations.values)
 
 
@@ -93,11 +95,18 @@ def test_csv_gives_back_the_table_to_the_last_bit(activations, tmp_path):
     assert_table(pd.read_csv(export.save(activations, tmp_path / "a.csv")), activations)
 
 
-@pytest.mark.parametrize("site", [Site.RESIDUAL, Site.ATTENTION])
-def test_units_that_are_not_neurons_are_not_called_so(activations, tmp_path, site):
-    residual = Activations(activations.values, activations.tokens, site, (1, 3), activations.source)
-    table = pd.read_csv(export.save(residual, tmp_path / "a.csv"))
-    assert list(table)[7:] == ["d0", "d1", "d2", "d3", "d4"]
+def test_units_that_are_not_neurons_are_not_called_so(activations, tmp_path):
+    residual = replace(activations, site=Site.RESIDUAL)
+    heads = replace(activations, site=Site.ATTENTION, heads=5)
+    for other, names in ((residual, "D0 D1 D2 D3 D4"), (heads, "H0.0 H1.0 H2.0 H3.0 H4.0")):
+        table = pd.read_csv(export.save(other, tmp_path / "a.csv"))
+        assert list(table)[8:] == names.split()
+
+
+def test_a_text_read_in_windows_says_so_in_the_file(activations, tmp_path):
+    path = export.save(replace(activations, window=3), tmp_path / "a.safetensors")
+    with safe_open(path, framework="numpy") as file:
+        assert file.metadata() == {**in_words(activations), "window": "3"}
 
 
 def test_a_saved_file_may_be_read_by_others_as_any_new_file(activations, tmp_path):

@@ -95,6 +95,13 @@ def test_layers_sites_and_windows_are_remembered_apart(workspace: Workspace, fol
     assert runs == [1, 1, 1, 1]
 
 
+def test_a_text_beyond_the_context_says_how_it_was_read(workspace: Workspace, folder: str) -> None:
+    scope = workspace.scope(folder)
+    long = " ".join(["cat"] * (scope.card.context + 8))
+    found = [scope.activations(text, long="window") for text in (TEXT, long, long)]
+    assert [one.window for one in found] == [None, scope.card.context, scope.card.context]
+
+
 def test_an_attached_model_that_is_changed_gives_its_new_activations(workspace: Workspace) -> None:
     network = tiny.gpt2()
     scope = workspace.attach(network, tiny.tokenizer(), "mine")

@@ -65,6 +65,20 @@ def test_tables_show_text_as_it_is(capsys):
     assert all(text in out for text in ("[red]", ":cat:", "[/]", "<b>", "said of [it]"))
 
 
+@pytest.mark.parametrize("wide", [120, 60, 44, 30, 16])
+def test_numbers_are_whole_at_any_width_or_their_column_is_named_as_left_out(capsys, monkeypatch, wide):
+    monkeypatch.setenv("COLUMNS", str(wide))
+    table = terminal.table("name", ">weights", ">longest text", "use", folded=("use",))
+    table.add_row("sentence-transformers/all-MiniLM", "22.7 M", "131,072", "For sentences of any kind and length")
+    terminal.show(table)
+    out = capsys.readouterr().out
+    drawn, _, left_out = out.partition("Left out")
+    for heading, number in (("weights", "22.7 M"), ("text", "131,072")):
+        assert (number in drawn) != (heading in left_out)
+    assert (wide < 44) == ("131,072" not in drawn)
+    assert all(len(line) <= wide for line in drawn.splitlines())
+
+
 @pytest.mark.parametrize(
     ("count", "text"), [(7, "7"), (1_080, "1.08 k"), (124_439_808, "124 M"), (6_738_415_616, "6.74 B")]
 )

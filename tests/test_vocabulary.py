@@ -33,6 +33,14 @@ def test_sites_are_found_by_name() -> None:
         Site.of("mlp")
 
 
+def test_activations_and_tokens_print_as_one_line() -> None:
+    some = activations(np.arange(24).reshape(2, 3, 4))
+    some = replace(some, tokens=replace(some.tokens, text="two\nlines " + "and more " * 9))
+    said = "'two\\nlines and more and more and more an…'"
+    assert repr(some) == f"Activations(neurons: 2 layers × 3 tokens × 4 units, m, {said})"
+    assert repr(some.tokens) == f"Tokens(3 of {said})"
+
+
 def test_activations_go_by_true_layer_numbers() -> None:
     some = replace(activations(np.arange(24).reshape(2, 3, 4)), layers=(3, 7))
     assert some.layer(7).tolist() == some.values[1].tolist()

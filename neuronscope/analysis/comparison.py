@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from neuronscope.errors import InputError
 from neuronscope.vocabulary import Activations
+
+_ROUNDING = 1e-5
+"""How far apart, as a share of the token's largest, two readings of one activation may be: runs of other lengths."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +36,18 @@ class Comparison:
     """Text A's activations."""
     b: Activations
     """Text B's activations."""
+
+    @cached_property
+    def identical(self) -> int:
+        """How many pairs at the beginning are the same tokens with the same activations, to float32's rounding.
+
+        In a causal model that is the common beginning of the two texts.
+        """
+        a, b = self.pairs.T
+        same = (a == b) & (self.a.tokens.ids[a] == self.b.tokens.ids[b])
+        sizes = np.abs(self.a.values[:, a]).max((0, 2), initial=0.0)
+        same &= np.abs(self.difference).max((0, 2), initial=0.0) <= _ROUNDING * sizes
+        return int(np.argmin(same)) if not same.all() else len(same)
 
 
 def compare(a: Activations, b: Activations) -> Comparison:

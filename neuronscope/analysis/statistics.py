@@ -32,6 +32,8 @@ class LayerStatistics:
     """The model."""
     site: str
     """Where the values were read."""
+    window: int | None = None
+    """How many tokens were read at a time, where the text is longer than the model's context."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def layer_statistics(activations: Activations) -> LayerStatistics:
 
     kept = _counted(activations.tokens.kept)
     rows = [{"layer": layer, **_one_layer(activations.values[i][kept])} for i, layer in enumerate(activations.layers)]
-    return LayerStatistics(pd.DataFrame(rows), activations.source, str(activations.site))
+    return LayerStatistics(pd.DataFrame(rows), activations.source, str(activations.site), activations.window)
 
 
 def neuron_statistics(values: Float[np.ndarray, " tokens"], kept: Bool[np.ndarray, " tokens"]) -> NeuronStatistics:

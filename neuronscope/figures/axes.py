@@ -33,22 +33,36 @@ def token_axis(figure: go.Figure, tokens: Tokens, along: Along, room: int, panel
 def layer_axis(figure: go.Figure, layers: tuple[int, ...], room: int) -> None:
     """Put `layers` on the y axis of `figure`, the first at the bottom, under their true numbers."""
     font, step = density(len(layers), room, lines=1.25)
-    shown = range(0, len(layers), step)
+    shown = first_to_last(len(layers), step)
     covered_axis(figure, "y", [str(layer) for layer in layers], {i: str(layers[i]) for i in shown}, font)
     upwards = [-0.5, len(layers) - 0.5]
     figure.update_layout(yaxis={"range": upwards}, yaxis51={"range": upwards, "title": {"text": "layer"}})
 
 
+def first_to_last(places: int, step: int) -> list[int]:
+    """Places `step` apart of which the first and the last are always two."""
+    shown = list(range(0, places, step))
+    if shown and shown[-1] != places - 1:
+        shown[1 if len(shown) == 1 else -1 :] = [places - 1]
+    return shown
+
+
 def covered_axis(
-    figure: go.Figure, along: Along, hover: list[str], labels: dict[int, str], font: int, panel: int = 1
+    figure: go.Figure,
+    along: Along,
+    hover: list[str],
+    labels: dict[int, str],
+    font: int,
+    panel: int = 1,
+    start: int = 0,
 ) -> None:
     """An axis of numbered places: `hover` says what each is under the mouse, `labels` what stands at some of them.
 
-    Along y they run from top to bottom.
+    Along y they run from top to bottom. Those before `start` are not in view.
     """
     number = "" if panel == 1 else str(panel)
     cover = 50 + panel
-    span = [-0.5, len(hover) - 0.5]
+    span = [start - 0.5, len(hover) - 0.5]
     common = {"range": span if along == "x" else span[::-1], "showgrid": False, "zeroline": False, "tickmode": "array"}
     unseen = {"tickvals": np.arange(len(hover)), "ticktext": hover, "showticklabels": False}
     seen = {

@@ -15,6 +15,10 @@ TOP, BOTTOM, SIDE = 84, 58, 96
 """Pixels that a figure keeps for its title, for its lower axis, and for labels and colour bar on each side."""
 
 
+HOVER = ".4g"
+"""How a number is written under the mouse. Given as a hover format, and not in the template, it has a true minus."""
+
+
 def dress(
     figure: go.Figure,
     *,
@@ -99,6 +103,7 @@ def provenance(activations: Activations, kind: str, **more: Any) -> dict[str, An
         "site": str(activations.site),
         "layers": list(activations.layers),
         "tokens": len(activations.tokens),
+        **({"window": activations.window} if activations.window else {}),
         "units": int(activations.values.shape[-1]),
         **more,
     }
@@ -112,12 +117,23 @@ def source_meta(source: Source | None) -> dict[str, Any]:
 
 
 def subtitle(activations: Activations, layers: str) -> str:
-    """One line of provenance, such as `gpt2 · layer 6 · neurons · 28 tokens × 3,072 neurons · float32`."""
-    tokens = count(len(activations.tokens), "token")
-    source = activations.source
+    """One line of provenance, such as `gpt2 · layer 6 · neurons · 28 tokens (27 counted) × 3,072 neurons · float32`."""
+    kept, source = activations.tokens.kept, activations.source
+    tokens = counted("token", len(kept), int(kept.sum()))
+    shape = f"{tokens} × {size(activations)}"
     return " · ".join(
-        (source.model, layers, str(activations.site), f"{tokens} × {size(activations)}", source.precision)
+        (source.model, layers, str(activations.site), shape, *windowed(activations.window), source.precision)
     )
+
+
+def counted(noun: str, number: int, kept: int) -> str:
+    """How many there are, and how many of them count in maxima and colour scales where that is not all of them."""
+    return count(number, noun) + (f" ({kept:,} counted)" if 0 < kept < number else "")
+
+
+def windowed(window: int | None) -> list[str]:
+    """That a text was longer than the model's context and read in windows of so many tokens, if it was."""
+    return [f"read in windows of {window:,} tokens"] if window else []
 
 
 def size(activations: Activations) -> str:
@@ -145,10 +161,7 @@ def axis_title(activations: Activations) -> str:
 
 def unit_name(activations: Activations, layer: int, index: int) -> str:
     """The name of one unit: `L6.N12`, in the residual stream `L6.D12`, in the attention site `L6.H3.12`."""
-    if activations.heads:
-        head, dimension = divmod(index, activations.values.shape[-1] // activations.heads)
-        return f"L{layer}.H{head}.{dimension}"
-    return f"L{layer}.{'D' if activations.site is Site.RESIDUAL else 'N'}{index}"
+    return f"L{layer}.{activations.unit_name(index)}"
 
 
 def count(number: int, noun: str) -> str:

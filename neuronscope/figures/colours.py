@@ -23,10 +23,6 @@ class Limit:
     """The largest magnitude that has a colour of its own; a scale of both signs is symmetric about zero."""
     clipped: int
     """How many drawn cells are beyond it."""
-    counted: int
-    """How many tokens set it."""
-    tokens: int
-    """How many tokens are drawn."""
     unreadable: int
     """How many drawn cells hold no finite number."""
     given: bool
@@ -52,13 +48,8 @@ class Limit:
 
     @property
     def basis(self) -> list[str]:
-        """What set the colours, unless it is simply everything."""
-        if self.given:
-            return [f"colours to {figure_of(self.value)}, as set"]
-        if self.counted < self.tokens:
-            of = count(self.tokens, "token")
-            return [f"colours set by {self.counted:,} of {of}: not the first, nor special ones"]
-        return []
+        """What set the colours, unless it is the tokens that count."""
+        return [f"colours to {figure_of(self.value)}, as set"] if self.given else []
 
 
 def colour_limit(
@@ -85,8 +76,6 @@ def colour_limit(
     return Limit(
         value=value,
         clipped=int((np.abs(drawn[finite]) > value).sum()),
-        counted=int(counted.sum()),
-        tokens=len(kept),
         unreadable=int((~finite).sum()),
         given=given is not None,
         signed=signed,
@@ -103,9 +92,9 @@ def sequential(colours: Limit, mode: Mode) -> dict[str, Any]:
     return {"colorscale": palette(mode).sequential, "zmin": 0.0, "zmax": colours.value}
 
 
-def colour_bar(title: str, colours: Limit, percent: bool = False) -> dict[str, Any]:
-    """A colour bar, whose ends say so where values lie beyond them."""
-    shares = (-1, -0.5, 0, 0.5, 1) if colours.signed else (0, 0.5, 1)
+def colour_bar(title: str, colours: Limit, percent: bool = False, *, low: bool = False) -> dict[str, Any]:
+    """A colour bar, whose ends say so where values lie beyond them; a `low` one has room for few numbers."""
+    shares = _SHARES[colours.signed, low]
     at = [colours.value * share for share in shares]
     text = [f"{value:.1%}" if percent else figure_of(value) for value in at]
     if colours.clipped:
@@ -119,3 +108,12 @@ def colour_bar(title: str, colours: Limit, percent: bool = False) -> dict[str, A
         "x": 1.01,
         "xanchor": "left",
     }
+
+
+_SHARES = {
+    (True, False): (-1, -0.5, 0, 0.5, 1),
+    (True, True): (-1, 0, 1),
+    (False, False): (0, 0.5, 1),
+    (False, True): (0, 1),
+}
+"""Where numbers stand along a colour bar, as shares of its limit: by whether it is of both signs, and low."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,8 @@ from neuronscope.figures.heatmaps import cells, fitting_height, token_columns
 from neuronscope.figures.theme import Mode, palette, visible
 from neuronscope.vocabulary import Activations
 
+BEFORE = 2
+"""How many rows of a difference are drawn before the first that differs."""
 GAP = 64
 """Pixels between two panels: for the axis of the one above and the title of the one below."""
 
@@ -106,39 +108,43 @@ def difference(
 ) -> go.Figure:
     """Activation on text B minus activation on text A, for the tokens that correspond: one row per pair.
 
-    A row is labelled by both tokens where they differ. By default the 64 units that differ most. `locked` is a position
-    in A. A clicked point's `y` counts rows: its positions are `comparison.pairs[y]`. Raises `NoSuchLayer` or
-    `NoSuchNeuron`.
+    Of the tokens up to which both texts are the same, so that nothing differs, the last two are drawn; how far that
+    goes is said. A row is labelled by both tokens where they differ. By default the 64 units that differ most. `locked`
+    is a position in A. A clicked point's `y` counts rows: its positions are `comparison.pairs[y]`. Raises `NoSuchLayer`
+    or `NoSuchNeuron`.
     """
     a, kept = comparison.a, _kept(comparison)
     a.layer(layer)
     values = comparison.difference[a.layers.index(layer)]
     title = "Difference, B − A"
-    if not len(values):
-        return captions.empty("No token of one text corresponds to one of the other.", mode, title=title)
+    if comparison.identical == len(values):
+        return captions.empty(_nothing_differs(comparison), mode, title=title)
     chosen = columns(a, rank(values, kept) if neurons is None else neurons, start, stop)
-    chosen = replace(chosen, reason=chosen.reason.replace("activation", "difference"))
     if not chosen.wide:
         return captions.empty(f"No {captions.unit(a.site)} of layer {layer} is chosen.", mode, title=title)
-    grid = pooled(values, chosen)
+    top = max(0, comparison.identical - BEFORE)
+    grid = pooled(values[top:], chosen)
     paged = len(chosen.units) < len(chosen.whole)
-    colours = colour_limit(grid.values, kept, limit, basis=values[:, chosen.whole] if paged else None)
-    height = height or fitting_height(len(values))
-    figure = go.Figure(cells(a, layer, chosen, grid, colours, mode, value="B − A"))
+    colours = colour_limit(grid.values, kept[top:], limit, basis=values[top:, chosen.whole] if paged else None)
+    height = height or fitting_height(len(values) - top)
+    figure = go.Figure(cells(a, layer, chosen, grid, colours, mode, value="B − A").update(y0=top))
     figure.update_layout(xaxis=unit_axis(a, chosen, width - 2 * captions.SIDE))
-    _pair_axis(figure, comparison, kept, height - captions.TOP - captions.BOTTOM)
+    _pair_axis(figure, comparison, kept, height - captions.TOP - captions.BOTTOM, top)
     for row in np.flatnonzero(comparison.pairs[:, 0] == locked) if locked is not None else ():
-        outline(figure, "y", int(row), mode)
-    pairs = captions.count(len(values), "pair") + " of tokens"
+        if row >= top:
+            outline(figure, "y", int(row), mode)
+    pairs = captions.counted("pair", len(values), int(kept.sum())) + " of tokens"
+    shape = f"{pairs} × {captions.size(a)}"
+    windows = captions.windowed(a.window or comparison.b.window)
     return captions.dress(
         figure,
         mode=mode,
         title=f"{title} · {chosen.title(captions.unit(a.site))}",
-        subtitle=f"{a.source.model} · layer {layer} · {a.site} · {pairs} × {captions.size(a)} · {a.source.precision}",
+        subtitle=" · ".join((a.source.model, f"layer {layer}", str(a.site), shape, *windows, a.source.precision)),
         meta=captions.provenance(
             a, "difference", layer=layer, pairs=len(values), shown=len(chosen.units), limit=colours.value
         ),
-        notes=[*_unpaired(comparison), *colours.notes],
+        notes=[*_identical(comparison), *_unpaired(comparison), *colours.notes],
         height=height,
     )
 
@@ -146,7 +152,10 @@ def difference(
 def difference_table(
     comparison: Comparison, layer: int, neurons: Choice | None = None, start: int = 0, stop: int | None = None
 ) -> pd.DataFrame:
-    """What `difference` draws, unpooled: one row per pair of tokens, one column per unit, such as `L6.N12`."""
+    """What `difference` draws, unpooled: one row per pair of tokens, one column per unit, such as `L6.N12`.
+
+    The pairs before the first that differs, which are not drawn, have their rows too.
+    """
     a, b = comparison.a, comparison.b
     a.layer(layer)
     values = comparison.difference[a.layers.index(layer)]
@@ -158,7 +167,7 @@ def difference_table(
         "position_b": at_b,
         "token_a": [a.tokens.display[i] for i in at_a],
         "token_b": [b.tokens.display[i] for i in at_b],
-        "counted": _kept(comparison),
+        "kept": _kept(comparison),
     }
     return pd.concat([pd.DataFrame(tokens), pd.DataFrame(values[:, chosen.units], columns=names)], axis=1)
 
@@ -242,9 +251,11 @@ def _kept(comparison: Comparison) -> Bool[np.ndarray, " pairs"]:
     return np.asarray(comparison.a.tokens.kept[at_a] & comparison.b.tokens.kept[at_b])
 
 
-def _pair_axis(figure: go.Figure, comparison: Comparison, kept: Bool[np.ndarray, " pairs"], room: int) -> None:
+def _pair_axis(
+    figure: go.Figure, comparison: Comparison, kept: Bool[np.ndarray, " pairs"], room: int, top: int
+) -> None:
     hover, labels = [], {}
-    font, step = density(len(kept), room, lines=1.25)
+    font, step = density(len(kept) - top, room, lines=1.25)
     for row, (at_a, at_b) in enumerate(comparison.pairs.tolist()):
         a, b = comparison.a.tokens, comparison.b.tokens
         same = a.ids[at_a] == b.ids[at_b]
@@ -252,9 +263,26 @@ def _pair_axis(figure: go.Figure, comparison: Comparison, kept: Bool[np.ndarray,
         hover.append(f"{whole}<br>position {at_a} in A, {at_b} in B" + ("" if kept[row] else "<br>not counted"))
         pair = f"{visible(a.display[at_a], 11)} → {visible(b.display[at_b], 11)}"
         short = visible(a.display[at_a], LABEL) if same else pair
-        if row % step == 0:
+        if row >= top and (row - top) % step == 0:
             labels[row] = short if kept[row] else f"<i>{short}</i>"
-    covered_axis(figure, "y", hover, labels, font)
+    covered_axis(figure, "y", hover, labels, font, start=top)
+
+
+def _identical(comparison: Comparison) -> list[str]:
+    """Up to which token the two texts are the same."""
+    if not comparison.identical:
+        return []
+    last = int(comparison.pairs[comparison.identical - 1, 0])
+    return [f"identical up to token {last}, {comparison.a.tokens.display[last]}"]
+
+
+def _nothing_differs(comparison: Comparison) -> str:
+    """Why there is no difference to draw."""
+    if not len(comparison.pairs):
+        return "No token of one text corresponds to one of the other."
+    same = captions.count(len(comparison.pairs), "token")
+    rest = "; ".join(_unpaired(comparison))
+    return f"Both texts begin with the same {same}, on which nothing differs{f' ({rest})' if rest else ''}."
 
 
 def _unpaired(comparison: Comparison) -> list[str]:

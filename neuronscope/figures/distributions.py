@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -13,6 +15,10 @@ from neuronscope.vocabulary import Source
 
 RUG = 20
 """How many of the strongest values are marked one by one."""
+
+
+_SHORT = 200
+"""Up to how high a count more than the powers of ten are labelled."""
 
 
 def histogram(
@@ -37,14 +43,15 @@ def histogram(
     table = histogram_table(values, bins)
     colours = palette(mode)
     centre = (table["low"] + table["high"]) / 2
+    edges = table[["low", "high"]].itertuples(index=False)
     figure = go.Figure(
         go.Bar(
             x=centre.to_numpy(np.float32),
             y=table["count"].to_numpy(np.int32),
             width=(table["high"] - table["low"]).to_numpy(np.float32),
-            customdata=table[["low", "high"]].to_numpy(np.float32),
+            customdata=[f"{captions.figure_of(low)} to {captions.figure_of(high)}" for low, high in edges],
             marker={"color": [colours.negative if c < 0 else colours.positive for c in centre], "line": {"width": 0}},
-            hovertemplate="%{customdata[0]:.4g} to %{customdata[1]:.4g}<br>%{y:,} values<extra></extra>",
+            hovertemplate="%{customdata}<br>%{y:,} values<extra></extra>",
         )
     )
     top = float(np.log10(table["count"].max() * 2))
@@ -62,7 +69,7 @@ def histogram(
             "title": {"text": "count (log scale)"},
             "type": "log",
             "range": [np.log10(0.5), top],
-            "dtick": 1,
+            **_count_ticks(int(table["count"].max())),
             "domain": [0.1, 1],
         },
         yaxis2={"visible": False, "range": [0, 1], "domain": [0, 0.07], "fixedrange": True},
@@ -94,6 +101,14 @@ def histogram_table(values: Float[np.ndarray, "*values"], bins: int = 60) -> pd.
     # The outermost edge is a rounded multiple of the width: it may lie a hair inside the outermost value.
     counts, _ = np.histogram(np.clip(finite, edges[0], edges[-1]), edges)
     return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "count": counts})
+
+
+def _count_ticks(most: int) -> dict[str, Any]:
+    """Labels of a logarithmic axis of counts: 1, 2, 5, 10 … where it is short, else the powers of ten."""
+    powers = 10 ** np.arange(int(np.log10(most)) + 1)
+    ticks = [int(power * step) for power in powers for step in ((1, 2, 5) if most <= _SHORT else (1,))]
+    shown = [tick for tick in ticks if tick <= most]
+    return {"tickmode": "array", "tickvals": shown, "ticktext": [f"{tick:,}" for tick in shown]}
 
 
 def _finite(values: Float[np.ndarray, "*values"]) -> Float[np.ndarray, " n"]:
@@ -130,7 +145,8 @@ def _rug(figure: go.Figure, finite: Float[np.ndarray, " n"], mode: Mode) -> None
             "size": 9,
             "line": {"width": 1.2, "color": [colours.blues[3] if v < 0 else colours.oranges[3] for v in strongest]},
         },
-        hovertemplate="one of the strongest: %{x:.4g}<extra></extra>",
+        xhoverformat=captions.HOVER,
+        hovertemplate="one of the strongest: %{x}<extra></extra>",
     )
 
 

@@ -17,7 +17,7 @@ COLUMNS = 1024
 """The most columns that are drawn: a screen shows no more."""
 
 CHOSEN: dict[str, str] = {
-    "peak": "largest |activation|",
+    "peak": "largest magnitude",
     "variance": "largest variance",
     "selectivity": "most selective",
 }

@@ -15,6 +15,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from jaxtyping import Int
 
+from neuronscope import export
 from neuronscope.analysis.ranking import rank
 from neuronscope.figures import captions
 from neuronscope.figures.axes import outline, places, token_axis, unit_axis
@@ -118,7 +119,8 @@ def cells(
         y0=0,
         dy=1,
         customdata=data,
-        hovertemplate=f"<b>L{layer}.{name}</b>{strongest}<br>%{{y}}<br>{value} %{{z:.4g}}<extra></extra>",
+        hovertemplate=f"<b>L{layer}.{name}</b>{strongest}<br>%{{y}}<br>{value} %{{z}}<extra></extra>",
+        zhoverformat=captions.HOVER,
         xgap=1 if wide <= 160 else 0,
         ygap=1 if tokens <= 64 else 0,
         **diverging(colours, mode),
@@ -140,14 +142,5 @@ def fitting_height(tokens: int) -> int:
 
 
 def token_columns(activations: Activations) -> pd.DataFrame:
-    """What stands before the numbers in every table with a row per token."""
-    tokens = activations.tokens
-    return pd.DataFrame(
-        {
-            "position": np.arange(len(tokens)),
-            "token": list(tokens.display),
-            "id": tokens.ids,
-            "special": tokens.special,
-            "counted": tokens.kept,
-        }
-    )
+    """What stands before the numbers in every table with a row per token: the columns of `export`."""
+    return pd.DataFrame(export.token_columns(activations.tokens))

@@ -47,8 +47,9 @@ def overview(
     summary = _summary(activations, measure, threshold)
     colours = colour_limit(summary.values.T, activations.tokens.kept, limit, signed=measure == "peak")
     height = height or max(280, min(560, captions.TOP + captions.BOTTOM + 40 + 22 * len(activations.layers)))
-    figure = go.Figure(_cells(activations, summary, colours, mode))
-    layer_axis(figure, activations.layers, height - captions.TOP - captions.BOTTOM - 40)
+    room = height - captions.TOP - captions.BOTTOM - 40
+    figure = go.Figure(_cells(activations, summary, colours, mode, low=room < 110))
+    layer_axis(figure, activations.layers, room)
     token_axis(figure, activations.tokens, "x", width - 2 * captions.SIDE)
     if locked is not None:
         outline(figure, "x", locked, mode)
@@ -163,7 +164,7 @@ def _summary(activations: Activations, measure: str, threshold: float) -> _Summa
     return _Summary(peaks, whose, "value", f"The strongest {word} of each layer", None)
 
 
-def _cells(activations: Activations, summary: _Summary, colours: Limit, mode: Mode) -> go.Heatmap:
+def _cells(activations: Activations, summary: _Summary, colours: Limit, mode: Mode, *, low: bool) -> go.Heatmap:
     common: dict[str, Any] = {
         "z": np.ascontiguousarray(summary.values),
         "x0": 0,
@@ -177,15 +178,16 @@ def _cells(activations: Activations, summary: _Summary, colours: Limit, mode: Mo
             **common,
             hovertemplate=f"<b>layer %{{y}}</b><br>%{{x}}<br>%{{z:.1%}} have {rule}<extra></extra>",
             **sequential(colours, mode),
-            colorbar=colour_bar(f"share with {rule}", colours, percent=True),
+            colorbar=colour_bar(f"share with {rule}", colours, percent=True, low=low),
         )
     data, name = unit_data(activations, summary.whose.astype(smallest(activations.values.shape[-1])))
     return go.Heatmap(
         **common,
         customdata=data,
-        hovertemplate=f"<b>L%{{y}}.{name}</b><br>%{{x}}<br>activation %{{z:.4g}}<extra></extra>",
+        hovertemplate=f"<b>L%{{y}}.{name}</b><br>%{{x}}<br>activation %{{z}}<extra></extra>",
+        zhoverformat=captions.HOVER,
         **diverging(colours, mode),
-        colorbar=colour_bar("activation", colours),
+        colorbar=colour_bar("activation", colours, low=low),
     )
 
 

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from neuronscope.analysis.statistics import LayerStatistics
 from neuronscope.errors import InputError
 from neuronscope.figures import captions
+from neuronscope.figures.axes import first_to_last
 from neuronscope.figures.theme import Mode, palette
 from neuronscope.vocabulary import Site
 
@@ -54,11 +55,12 @@ def layer_statistics(
     if measure == "active":
         figure.update_layout(yaxis={"tickformat": ".0%"})
     shape = f"{captions.count(tokens, 'counted token')} × {captions.count(units, word)}"
+    windows = captions.windowed(statistics.window)
     return captions.dress(
         figure,
         mode=mode,
         title=title,
-        subtitle=" · ".join((source.model, statistics.site, shape, source.precision)),
+        subtitle=" · ".join((source.model, statistics.site, shape, *windows, source.precision)),
         meta={
             "kind": "layer_statistics",
             **captions.source_meta(source),
@@ -74,7 +76,7 @@ def layer_statistics(
 def _ticks(table: Any) -> dict[str, Any]:
     """A whole number of layers between labels."""
     layers = table["layer"].to_numpy()
-    shown = layers[:: -(-len(layers) // 32)]
+    shown = layers[first_to_last(len(layers), -(-len(layers) // 32))]
     return {"tickmode": "array", "tickvals": shown, "ticktext": [str(layer) for layer in shown.tolist()]}
 
 
@@ -82,22 +84,22 @@ def _trace(statistics: LayerStatistics, measure: str, mode: Mode) -> go.Bar | go
     table, colours = statistics.table, palette(mode)
     x, y = table["layer"].to_numpy(np.int32), table[measure].to_numpy(np.float32)
     form = ",d" if measure in ("silent", "constant") else ".1%" if measure == "active" else ".4g"
-    hover = f"layer %{{x}}<br>%{{y:{form}}}<extra></extra>"
+    hover = {"yhoverformat": form, "hovertemplate": "layer %{x}<br>%{y}<extra></extra>"}
     if measure in _BARS:
-        return go.Bar(x=x, y=y, marker={"color": colours.series[0], "line": {"width": 0}}, hovertemplate=hover)
+        return go.Bar(x=x, y=y, marker={"color": colours.series[0], "line": {"width": 0}}, **hover)
     trace = go.Scatter(
         x=x,
         y=y,
         mode="lines+markers",
         line={"color": colours.series[0], "width": 2},
         marker={"size": 7},
-        hovertemplate=hover,
+        **hover,
     )
     if measure == "mean":
         spread = table["std"].to_numpy(np.float32)
         trace.update(
             error_y={"array": spread, "color": colours.muted, "thickness": 1, "width": 3},
             customdata=spread,
-            hovertemplate="layer %{x}<br>mean %{y:.4g}<br>standard deviation %{customdata:.4g}<extra></extra>",
+            hovertemplate="layer %{x}<br>mean %{y}<br>standard deviation %{customdata:.4g}<extra></extra>",
         )
     return trace

@@ -81,8 +81,42 @@ def test_a_pair_that_differs_shows_both_tokens() -> None:
     assert labels(figure, "yaxis")[3] == "Paris → Rome<br>position 3 in A, 3 in B"
 
 
+def with_a_common_beginning(words: str, change: int) -> Comparison:
+    """A text, and the same text with another word at `change`, after which everything differs."""
+    a = activations(tuple(words.split()), neurons=20)
+    b = replace(a, values=a.values * np.where(np.arange(len(a.tokens)) < change, 1 + 1e-7, 1.5)[:, None])
+    ids = a.tokens.ids + np.where(np.arange(len(a.tokens)) == change, 900, 0)
+    return compare(a, replace(b, values=b.values.astype(np.float32), tokens=replace(a.tokens, ids=ids)))
+
+
+def test_the_common_beginning_of_two_texts_is_named_and_out_of_view() -> None:
+    made = with_a_common_beginning("a b c d e f g h", change=6)
+    assert made.identical == 6
+    figure = difference(made, 1, neurons=[4, 2], locked=7)
+    assert figure.layout.meta["notes"][0] == "identical up to token 5, f"
+    assert figure.data[0].y0 == 4
+    assert np.asarray(figure.data[0].z) == pytest.approx(made.difference[1][4:, [4, 2]])
+    assert labels(figure) == ["e", "f", "g → g", "h"]
+    assert tuple(figure.layout.yaxis.range) == tuple(figure.layout.yaxis51.range) == (7.5, 3.5)
+    assert labels(figure, "yaxis")[7].startswith("h<br>position 7 in A")
+    assert [shape.y0 for shape in figure.layout.shapes] == [6.5]
+    assert not difference(made, 1, locked=2).layout.shapes
+    assert len(difference_table(made, 1, [4])) == 8
+
+
+def test_equal_tokens_with_other_activations_are_not_called_identical() -> None:
+    assert two_texts().identical == 0
+    assert difference(two_texts(), 1).data[0].y0 == 0
+
+
+def test_where_nothing_differs_a_sentence_says_so() -> None:
+    made = with_a_common_beginning("a b c", change=3)
+    said = difference(made, 1).layout.annotations[0].text
+    assert said == "Both texts begin with the same 3 tokens, on which nothing differs."
+
+
 def test_a_difference_is_not_called_an_activation() -> None:
-    assert difference(two_texts(), 1).layout.title.text == "Difference, B − A · 64 of 90 neurons: largest |difference|"
+    assert difference(two_texts(), 1).layout.title.text == "Difference, B − A · 64 of 90 neurons: largest magnitude"
 
 
 def test_the_table_of_a_difference_has_a_row_for_each_pair() -> None:

@@ -56,3 +56,14 @@ def test_a_neuron_that_never_changes_has_one_bar(value: float) -> None:
 
 def test_no_values_is_an_empty_figure() -> None:
     assert histogram(np.array([])).layout.annotations[0].text == "There are no values to count."
+
+
+def test_a_short_axis_of_counts_has_more_labels_than_one() -> None:
+    few = histogram(np.array([0.1, 0.1, 0.1, 2.0]))
+    assert list(few.layout.yaxis.ticktext) == ["1", "2"]
+    many = histogram(np.concatenate([np.zeros(40_000), np.ones(3)]))
+    assert list(many.layout.yaxis.ticktext) == ["1", "10", "100", "1,000", "10,000"]
+
+
+def test_a_bin_says_its_edges_with_a_true_minus() -> None:
+    assert "−2 to −1.95" in histogram(np.array([-2.0, 1.0])).data[0].customdata

@@ -10,6 +10,7 @@ import pytest
 
 from neuronscope.analysis.ranking import RULES, rank
 from neuronscope.errors import InputError, NoSuchLayer, NoSuchNeuron
+from neuronscope.export import token_columns
 from neuronscope.figures import ALL, clicked, difference, head_heatmap, heatmap, heatmap_table, layers, overview
 from neuronscope.figures.theme import visible
 from neuronscope.vocabulary import Activations, Site
@@ -30,7 +31,7 @@ def test_by_default_the_strongest_are_shown_in_the_order_of_a_ranking() -> None:
     ranking = rank(made.layer(1), made.tokens.kept)
     figure = heatmap(made, 1)
     assert array(drawn(figure)["data"][0]["customdata"])[0].tolist() == ranking.neurons.tolist()
-    assert figure.layout.title.text == "64 of 200 neurons: largest |activation|"
+    assert figure.layout.title.text == "64 of 200 neurons: largest magnitude"
     assert figure == heatmap(made, 1, neurons=ranking)
 
 
@@ -87,7 +88,7 @@ def test_colours_are_symmetric_and_the_first_token_does_not_set_them() -> None:
     assert figure.data[0].zmax == counted.max() == -figure.data[0].zmin
     assert figure.data[0].zmid == 0
     assert f"clipped at ±{counted.max():.3g}: " in figure.layout.meta["notes"][0]
-    assert figure.layout.meta["notes"][1] == "colours set by 5 of 6 tokens: not the first, nor special ones"
+    assert "6 tokens (5 counted)" in figure.layout.meta["subtitle"]
     assert all(note in figure.layout.annotations[0].text for note in figure.layout.meta["notes"])
 
 
@@ -216,7 +217,8 @@ def test_the_attention_site_names_head_and_dimension() -> None:
     assert figure.layout.xaxis.title.text == "head and dimension"
     assert array(drawn(figure)["data"][0]["customdata"])[0].tolist() == [[3, 0, 3], [13, 1, 5]]
     assert (
-        figure.layout.title.subtitle.text == "tiny · layer 0 · attention · 6 tokens × 4 heads of 8 dimensions · float32"
+        figure.layout.title.subtitle.text
+        == "tiny · layer 0 · attention · 6 tokens (5 counted) × 4 heads of 8 dimensions · float32"
     )
 
 
@@ -226,9 +228,23 @@ def test_many_dimensions_of_heads_are_marked_by_their_head() -> None:
     assert list(figure.layout.xaxis.tickvals) == [64 * head for head in range(12)]
 
 
+def test_a_text_read_in_windows_is_said_to_be() -> None:
+    long = replace(activations(), window=4)
+    figure = heatmap(long, 2)
+    assert "· read in windows of 4 tokens ·" in figure.layout.title.subtitle.text
+    assert figure.layout.meta["window"] == 4
+    assert "window" not in heatmap(activations(), 2).layout.meta["subtitle"]
+
+
+def test_numbers_under_the_mouse_have_a_true_minus() -> None:
+    trace = heatmap(activations(), 2).data[0]
+    assert trace.zhoverformat == ".4g"
+    assert "activation %{z}<extra>" in trace.hovertemplate
+
+
 def test_the_figure_says_where_its_numbers_come_from() -> None:
     figure = heatmap(activations(), 2)
-    assert figure.layout.title.subtitle.text == "tiny · layer 2 · neurons · 6 tokens × 8 neurons · float32"
+    assert figure.layout.title.subtitle.text == "tiny · layer 2 · neurons · 6 tokens (5 counted) × 8 neurons · float32"
     known = {"model": "tiny", "revision": "abc123", "precision": "float32", "site": "neurons", "tokens": 6, "units": 8}
     assert known.items() <= figure.layout.meta.items()
 
@@ -237,7 +253,8 @@ def test_the_table_holds_every_value_under_its_name() -> None:
     made = activations(("<b>", "the"), neurons=3000, layers=(4,))
     table = heatmap_table(made, 4, "all")
     assert table["token"].tolist() == ["<b>", "the"]
-    assert table["counted"].tolist() == [False, True]
+    assert table["kept"].tolist() == [False, True]
+    assert list(table)[:7] == list(token_columns(made.tokens))
     assert table.columns[-1] == "L4.N2999"
     assert (table.filter(like="L4.").to_numpy() == made.values[0]).all()
 

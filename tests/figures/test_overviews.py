@@ -7,6 +7,7 @@ import pytest
 
 from neuronscope.errors import InputError, NoSuchSite
 from neuronscope.figures import head_heatmap, head_table, overview, overview_table
+from neuronscope.figures.axes import first_to_last
 from neuronscope.vocabulary import Site
 from tests.figures.texts import activations, array, drawn, labels
 
@@ -73,3 +74,17 @@ def test_no_tokens_is_an_empty_figure() -> None:
 def test_an_unknown_measure_is_refused_with_those_there_are() -> None:
     with pytest.raises(InputError, match="No measure 'mean': an overview shows peak or active"):
         overview(activations(), measure="mean")
+
+
+def test_of_few_layers_each_is_named_and_of_many_the_first_and_the_last() -> None:
+    assert labels(overview(activations(), height=238)) == ["0", "1", "2"]
+    deep = labels(overview(activations(layers=tuple(range(61))), height=400))
+    assert (deep[0], deep[-1]) == ("0", "60")
+    assert 8 < len(deep) < 40
+    assert first_to_last(62, 4)[-2:] == [56, 61]
+    assert [first_to_last(places, 3) for places in (0, 1, 2, 4)] == [[], [0], [0, 1], [0, 3]]
+
+
+def test_a_low_colour_bar_has_three_numbers() -> None:
+    assert len(overview(activations(), height=238).data[0].colorbar.tickvals) == 3
+    assert len(overview(activations(), height=400).data[0].colorbar.tickvals) == 5
