@@ -47,8 +47,8 @@ def reverse_query(
         xaxis={"title": {"text": _axis(result)}, "zeroline": True, "zerolinecolor": palette(mode).muted},
         annotations=_counts(rows["count"].tolist(), mode),
     )
-    open_dots = int((~result.exact[: len(rows)]).sum())
-    notes = [f"{open_dots} open: not every occurrence was measured"] if open_dots else []
+    whole = bool(result.exact[: len(rows)].all())
+    notes = [] if whole else ["open dots: not every occurrence was measured"]
     return captions.dress(
         figure,
         mode=mode,

@@ -72,7 +72,7 @@ def test_a_skip_pattern_is_found_with_its_gap(budget):
 
 
 def test_a_neuron_that_looks_at_the_token_before_is_told_from_one_that_looks_at_its_own():
-    made = query(noisy(IDS, PREVIOUS == 20), budget=3_000)
+    made = query(noisy(IDS, PREVIOUS == 20), budget=20_000)
     assert made.table.iloc[0]["tokens"] == (20, None)
     assert longer(made) == [(20, None)]
     assert made.table.iloc[0]["mean"] == pytest.approx(3, abs=0.2)
@@ -239,3 +239,15 @@ def test_questions_that_cannot_be_answered_are_refused():
         ask(known, IDS, WINDOWS, sign="*")
     with pytest.raises(InputError, match="1 to 5 tokens; 6 was asked for"):
         ask(known, IDS, WINDOWS, n=(6,))
+
+
+def test_a_token_that_never_reaches_the_threshold_never_fires_without_being_measured():
+    values = noisy(IDS, (IDS == 17) | ((IDS == 30) & (np.arange(len(IDS)) % 2 == 0)))
+    values[IDS == 40] += 0.3
+    table = query(values, n=(1,)).table.set_index("ngram")
+    known = evidence(IDS, WINDOWS, values)
+    assert known.token_maxima[known.tokens == 40] > 0
+    count, firings, tokens = table.loc["t40", "count"], known.firings, WINDOWS.counted
+    assert values[IDS == 40].max() < known.threshold
+    assert table.loc["t40", "lift"] == pytest.approx(0.5 / (count + 1) / ((firings + 0.5) / (tokens + 1)))
+    assert table.loc["t40", "g2"] < 0

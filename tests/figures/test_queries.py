@@ -44,7 +44,7 @@ def test_what_is_not_from_every_occurrence_is_open():
         assert filled == made.exact[:5].tolist()
         assert filled[0] is False
         assert True in filled
-    assert "1 open" in reverse_query(made, count=1).layout.meta["notes"][0]
+    assert "open dots" in reverse_query(made, count=1).layout.meta["notes"][0]
 
 
 def test_a_negative_query_is_blue_and_says_minus():

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool, Integer
 
+from neuronscope.analysis.reverse_query.knowing import never_fires
 from neuronscope.analysis.reverse_query.results import Evidence, Question
 from neuronscope.errors import InputError
 from neuronscope.ngrams import LONGEST, Pattern, Recurring, Sample, Windows, every_occurrence, recurring, sample
@@ -53,8 +54,8 @@ def plan(
     question: Question, ids: Integer[np.ndarray, " tokens"], windows: Windows, budget: int = 4096, seed: int = 0
 ) -> Sample:
     """Where to run the model so that `answer` need not rest on strong contexts: at most `budget` positions."""
-    exact = _listed_by_all(question)
-    wanted = [pattern for pattern, known in zip(question.patterns, exact, strict=True) if not known]
+    settled = _known_by_all(question)
+    wanted = [pattern for pattern, known in zip(question.patterns, settled, strict=True) if not known]
     return sample(ids, windows, wanted, budget, seed)
 
 
@@ -124,6 +125,7 @@ def _least_support(pattern: Pattern, strong: int) -> float:
     return max(3.0, strong * (0.25 if pattern[-1] is None else 0.1))
 
 
-def _listed_by_all(question: Question) -> list[bool]:
-    listed = [{int(token) for token in one.tokens} for one in question.members]
-    return [len(pattern) == 1 and all(pattern[0] in tokens for tokens in listed) for pattern in question.patterns]
+def _known_by_all(question: Question) -> list[bool]:
+    """Patterns of which nothing is left to measure: each neuron lists the token, and it never fires there."""
+    settled = [{int(token) for token in one.tokens[never_fires(one)]} for one in question.members]
+    return [len(pattern) == 1 and all(pattern[0] in tokens for tokens in settled) for pattern in question.patterns]

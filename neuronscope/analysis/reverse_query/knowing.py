@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
-from neuronscope.analysis.reverse_query.results import Question
+from neuronscope.analysis.reverse_query.results import Evidence, Question
 from neuronscope.ngrams import Sample
 
 SOURCES = ("corpus", "sample of {}", "strong contexts only")
@@ -89,6 +89,13 @@ def _list(known: Known, question: Question) -> None:
         known.squares[rows, column] = np.nan
         known.max[rows, column] = np.fmax(known.max[rows, column], one.token_maxima[here])
         known.source[rows, column] = 0
+        silent = rows[never_fires(one)[here]]
+        known.fired[silent, column], known.firings[silent, column] = 0, one.firings
+
+
+def never_fires(one: Evidence) -> Bool[np.ndarray, " listed"]:
+    """Which listed tokens stay below the threshold wherever they occur; maxima are kept in half precision."""
+    return one.token_maxima.astype(np.float64) < one.threshold - 2.0**-10 * abs(one.threshold)
 
 
 def measure(known: Known, question: Question, plan_: Sample, values: Float[np.ndarray, "positions neurons"]) -> None:
