@@ -60,13 +60,9 @@ class Encoder:
         unknown = [] if tokenizer.unk_token_id is None else [tokenizer.unk_token_id]
         self._left_out = np.setdiff1d(self.special, unknown)
         self.standing: tuple[int, ...] = tuple(np.intersect1d(self.special, unknown).tolist())
-        pieces = [self._own.id_to_token(i) for i in range(self.size)]
-        self.pieces: tuple[str, ...] = tuple(piece or "" for piece in pieces)
-
-    @cached_property
-    def size(self) -> int:
-        """One more than the largest id."""
-        return max(self._own.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+        named = {i: piece for piece, i in self._own.get_vocab(with_added_tokens=True).items()}
+        self.size = max(named, default=-1) + 1
+        self.pieces: tuple[str, ...] = tuple(named.get(i, "") for i in range(self.size))
 
     @cached_property
     def _space_marks(self) -> Bool[np.ndarray, " vocabulary"]:

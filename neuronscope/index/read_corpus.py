@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int64, Integer, Shaped, UInt8
 
-from neuronscope.errors import DamagedIndex, NoIndex, OtherIndex
+from neuronscope.errors import DamagedIndex, NoIndex, NoSuchToken, OtherIndex
 from neuronscope.models.tokenization import displays
 from neuronscope.vocabulary import Tokens
 
@@ -151,12 +151,18 @@ class ReadCorpus:
         return self.shown[int(token)][1] if int(token) in self.shown else f"⟨{token}⟩"
 
     def tokens(self, first: int, last: int) -> Tokens:
-        """The positions `first` to `last`, the latter not included, as `Tokens`; they must be of one document.
+        """The positions `first` to `last`, the latter not included, as `Tokens`.
 
         Its text starts with the first of them, and ends with the last: of a character whose bytes are spread over
         tokens of which only some are asked for, it holds the whole.
+
+        Raises:
+            NoSuchToken: if the corpus has no such positions, or they are not all of one document.
         """
         document = self._document(first)
+        if not first < last <= self._end(document):
+            stands = f"that of {first:,} has {self._firsts[document]:,} to {self._end(document) - 1:,}"
+            raise NoSuchToken(f"No tokens {first:,} to {last - 1:,} in one document: {stands}.")
         begin, end = self._reach(first, last, document)
         start = self.spans["start"][begin:end].astype(np.int64)
         stop = start + self.spans["length"][begin:end]
@@ -173,7 +179,7 @@ class ReadCorpus:
         return _from_its_start(raw.tobytes().decode("utf-8"), ids[asked], offsets[asked], shown[asked], special[asked])
 
     def place(self, position: int) -> Place:
-        """Where the token at `position` stands in what was read."""
+        """Where the token at `position` stands in what was read; raises `NoSuchToken`."""
         document = self._document(position)
         row = self.documents[document]
         before = self.text[int(row["byte"]) : int(row["byte"]) + int(self.spans["start"][position])]
@@ -191,7 +197,12 @@ class ReadCorpus:
                 raise DamagedIndex(f"{self.folder / name} is not what was written there. {_AGAIN}")
 
     def _document(self, position: int) -> int:
+        if not 0 <= position < len(self):
+            raise NoSuchToken(f"No token {position:,}: this corpus has tokens 0 to {len(self) - 1:,}.")
         return int(np.searchsorted(self._firsts, position, side="right")) - 1
+
+    def _end(self, document: int) -> int:
+        return int(self._firsts[document + 1]) if document + 1 < len(self._firsts) else len(self)
 
     @cached_property
     def _firsts(self) -> Int64[np.ndarray, " documents"]:
@@ -199,10 +210,9 @@ class ReadCorpus:
 
     def _reach(self, first: int, last: int, document: int) -> tuple[int, int]:
         """The stretch widened until no token outside it shares a character with one inside."""
-        following = int(self._firsts[document + 1]) if document + 1 < len(self._firsts) else len(self)
         while first > int(self._firsts[document]) and self._shared(first):
             first -= 1
-        while last < following and self._shared(last):
+        while last < self._end(document) and self._shared(last):
             last += 1
         return first, last
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ class Writer:
 
     def __init__(self, folder: Path, vocabulary: int, sources: Sequence[str], body: int, overlap: int) -> None:
         """Begin in the empty `folder`, with windows of `body` tokens of which `overlap` are context."""
-        self._sources = list(sources)
+        self._sources = [source.encode("utf-8", "backslashreplace").decode() for source in sources]
         self._number = {source: number for number, source in enumerate(sources)}
         self._body, self._overlap = body, overlap
         self._folder = folder
@@ -40,7 +39,9 @@ class Writer:
         self._digest = hashlib.sha256()
         self._seen = np.zeros(vocabulary, dtype=bool)
         self.special = 0
+        """Special tokens that came of a text and were left out."""
         self.tokenless = 0
+        """Documents of which no token came."""
 
     def __len__(self) -> int:
         return len(self._arrays["ids"])
@@ -119,6 +120,8 @@ class Writer:
 
 def write_json(path: Path, content: Any) -> str:
     """Write `content` as JSON and return its SHA-256."""
-    data = json.dumps(content, ensure_ascii=False, indent=1 if path.name == "corpus.json" else None).encode()
+    import orjson
+
+    data = orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_INDENT_2)
     path.write_bytes(data)
     return hashlib.sha256(data).hexdigest()
