@@ -14,7 +14,7 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from neuronscope.errors import FileError, NeuronScopeError
 from neuronscope.jobs import Cancelled
@@ -73,7 +73,7 @@ def _said(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _opened(source: str) -> Iterator[IO[bytes]]:
+def _opened(source: str) -> Iterator[io.BufferedIOBase]:
     """The bytes of a file or of standard input, unpacked."""
     with contextlib.ExitStack() as stack:
         if source == "-":
@@ -88,7 +88,7 @@ def _opened(source: str) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def _decoded(file: IO[bytes], newline: str) -> Iterator[io.TextIOWrapper]:
+def _decoded(file: io.BufferedIOBase, newline: str) -> Iterator[io.TextIOWrapper]:
     text = io.TextIOWrapper(cast("Any", file), encoding="utf-8-sig", errors="surrogateescape", newline=newline)
     try:
         yield text
@@ -96,7 +96,7 @@ def _decoded(file: IO[bytes], newline: str) -> Iterator[io.TextIOWrapper]:
         text.detach()  # standard input stays open
 
 
-def _parts(file: IO[bytes]) -> Iterator[Iterable[str]]:
+def _parts(file: io.BufferedIOBase) -> Iterator[Iterable[str]]:
     """The documents of a text file; an empty file is one empty document."""
     with _decoded(file, newline="") as text:
         pieces = _pieces(text)
@@ -121,7 +121,7 @@ def _pieces(text: io.TextIOWrapper) -> Iterator[str | None]:
         yield line_end
 
 
-def _lines(source: str, file: IO[bytes], field: str) -> Iterator[Iterable[str]]:
+def _lines(source: str, file: io.BufferedIOBase, field: str) -> Iterator[Iterable[str]]:
     """The documents of a JSON-lines file."""
     with _decoded(file, newline="\n") as text:
         for number, line in enumerate(iter(lambda: text.readline(_ROW), ""), start=1):
@@ -157,7 +157,7 @@ def _name(there: list[str]) -> str:
     return f"Name the one that holds the text: there are {shown}." if there else "There is none at all."
 
 
-def _table(source: str, file: IO[bytes], field: str, kind: str) -> Iterator[Iterable[str]]:
+def _table(source: str, file: io.BufferedIOBase, field: str, kind: str) -> Iterator[Iterable[str]]:
     """The documents of a table, decoded here: the library would stop at a byte that is no UTF-8."""
     import pyarrow as pa
 
@@ -169,7 +169,7 @@ def _table(source: str, file: IO[bytes], field: str, kind: str) -> Iterator[Iter
         raise FileError(f"Cannot read {source} as the {kind} file that its name says it is: {_said(error)}.") from error
 
 
-def _csv(source: str, file: IO[bytes], field: str) -> Iterator[pa.Array]:
+def _csv(source: str, file: io.BufferedIOBase, field: str) -> Iterator[pa.Array]:
     """The column `field` of a CSV file, which names its columns in its first row, batch by batch."""
     import pyarrow as pa
     from pyarrow import csv
@@ -188,7 +188,7 @@ def _csv(source: str, file: IO[bytes], field: str) -> Iterator[pa.Array]:
         yield batch.column(0)
 
 
-def _parquet(source: str, file: IO[bytes], field: str) -> Iterator[pa.Array]:
+def _parquet(source: str, file: io.BufferedIOBase, field: str) -> Iterator[pa.Array]:
     """The column `field` of a Parquet file, batch by batch."""
     from pyarrow import parquet, types
 

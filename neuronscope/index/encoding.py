@@ -57,7 +57,7 @@ class Encoder:
         self.special = np.array(special_ids(tokenizer), dtype=np.int64)
         self.lead, self.tail = self._around()
         self._own.encode_special_tokens = True
-        unknown = [] if tokenizer.unk_token_id is None else [tokenizer.unk_token_id]
+        unknown = [i for i in (tokenizer.unk_token_id, self._unknown()) if i is not None]
         self._left_out = np.setdiff1d(self.special, unknown)
         self.standing: tuple[int, ...] = tuple(np.intersect1d(self.special, unknown).tolist())
         named = {i: piece for piece, i in self._own.get_vocab(with_added_tokens=True).items()}
@@ -67,6 +67,11 @@ class Encoder:
     @cached_property
     def _space_marks(self) -> Bool[np.ndarray, " vocabulary"]:
         return np.array([is_space_mark(piece) for piece in self.pieces], dtype=bool)
+
+    def _unknown(self) -> int | None:
+        """The id that the vocabulary itself gives to what it does not know, which a tokenizer need not speak of."""
+        piece = getattr(self._own.model, "unk_token", None)
+        return self._own.token_to_id(piece) if piece else None
 
     def _around(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The special ids that the tokenizer puts before and after a text."""
