@@ -6,6 +6,9 @@ logits. What lies between is left out, so these are hints about a neuron, not it
 Norms are folded: a projection that reads `norm(x) = gain * (x - mean) / sigma + shift` reads `x` with weights
 `gain * w`, centred over the width for LayerNorm (which takes the mean out of `x`) and as they are for RMSNorm. A norm
 behind the MLP scales what a neuron writes by its gain, and for one prediction by its actual sigma.
+
+Matrices are multiplied on the device where they are, which differs in a model that is spread over several; single
+directions come to the CPU.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from torch import Tensor
 from neuronscope.engine.capture import capture, evaluating, forward, hooked, within_context
 from neuronscope.errors import InputError, UnsupportedModel
 from neuronscope.models.loading import LoadedModel
+from neuronscope.models.offloaded import weight
 from neuronscope.models.precision import bias, matrix
 from neuronscope.vocabulary import DirectEffects, Neuron, NeuronWeights, Site, Tokens, TokenScore
 
@@ -36,11 +40,11 @@ def weights(model: LoadedModel, neuron: Neuron, *, count: int = 20) -> NeuronWei
     """
     model.card.check(neuron)
     up, gate = _read_directions(model, neuron)
-    written = matrix(model.in_block(neuron.layer, model.family.down))[neuron.index]
+    written = matrix(model.in_block(neuron.layer, model.family.down))[neuron.index].cpu()
     read = _Scores(model, _embedding(model), up)
     gated = _Scores(model, _embedding(model), gate) if gate is not None else None
     writing = _written_scores(model, _joining(model, neuron.layer, written)) if model.card.causal else None
-    over_vocabulary = writing.raw.double().cpu().numpy() if writing else None
+    over_vocabulary = writing.raw.double().numpy() if writing else None
     return NeuronWeights(
         neuron=neuron,
         reads_most=read.top(count),
@@ -64,8 +68,7 @@ def unembedding(model: LoadedModel, ids: slice = slice(None)) -> Float[Tensor, "
     Divided by the final norm's sigma at a token, its product with the residual stream is that token's logit there, up
     to the norm's own shift and the head's bias, and before any soft cap.
     """
-    rows = model.unembedding.weight[ids].detach().float()
-    return _folded(model, rows, _final_norm(model)) * _logit_scale(model)
+    return _unembedded(model, _numbers(model.unembedding)[ids])
 
 
 def next_token_logits(model: LoadedModel, tokens: Tokens) -> Float[np.ndarray, "tokens vocabulary"]:
@@ -118,7 +121,7 @@ def direct_effects(
     probabilities = _capped(model, outcome.logits).double().softmax(0)
     best = probabilities.topk(min(10, len(probabilities))).indices.tolist()
     chosen = best[0] if target is None else target
-    direction = unembedding(model, slice(chosen, chosen + 1))[0] / outcome.sigma
+    direction = unembedding(model, slice(chosen, chosen + 1))[0].cpu() / outcome.sigma
     values = np.stack([neurons[i] * _toward(model, i, direction, outcome) for i in range(model.card.layers)])
     return DirectEffects(
         position=position,
@@ -144,7 +147,7 @@ class _Scores:
         self, model: LoadedModel, chunks: Iterable[Float[Tensor, "chunk width"]], direction: Float[Tensor, " width"]
     ) -> None:
         self.model = model
-        parts = [(rows @ direction, rows.norm(dim=1)) for rows in chunks]
+        parts = [((rows @ direction.to(rows.device)).cpu(), rows.norm(dim=1).cpu()) for rows in chunks]
         self.raw = torch.cat([score for score, _ in parts])
         # The two lengths divided out; rows of zeros (unused ids) have no direction and score 0.
         self.cosine = self.raw / (torch.cat([length for _, length in parts]) * direction.norm()).clamp(min=1e-12)
@@ -166,16 +169,28 @@ _CHUNK = 8192
 
 
 def _embedding(model: LoadedModel) -> Iterator[Float[Tensor, "chunk width"]]:
-    for rows in model.part(model.base, model.family.embedding).weight.detach().split(_CHUNK):
+    for rows in torch.split(_numbers(model.part(model.base, model.family.embedding)), _CHUNK):
         if model.family.embedding_projection and rows.shape[1] != model.card.width:
-            yield rows.float() @ matrix(model.part(model.base, model.family.embedding_projection))
+            projection = matrix(model.part(model.base, model.family.embedding_projection))
+            yield rows.float() @ projection.to(rows.device)
         else:
             yield rows.float()
 
 
 def _written_scores(model: LoadedModel, direction: Float[Tensor, " width"]) -> _Scores:
-    starts = range(0, len(model.unembedding.weight), _CHUNK)
-    return _Scores(model, (unembedding(model, slice(start, start + _CHUNK)) for start in starts), direction)
+    return _Scores(
+        model, (_unembedded(model, rows) for rows in torch.split(_numbers(model.unembedding), _CHUNK)), direction
+    )
+
+
+def _unembedded(model: LoadedModel, rows: Tensor) -> Float[Tensor, "rows width"]:
+    return _folded(model, rows.float(), _final_norm(model)) * _logit_scale(model)
+
+
+def _numbers(module: Any) -> Float[Tensor, "vocabulary width"]:
+    held = weight(module)
+    assert held is not None, "embeddings have weights"
+    return held
 
 
 def _read_directions(model: LoadedModel, neuron: Neuron) -> tuple[Tensor, Tensor | None]:
@@ -186,16 +201,16 @@ def _read_directions(model: LoadedModel, neuron: Neuron) -> tuple[Tensor, Tensor
     if family.fused:
         gate, up = up[:, :count], up[:, count:]
     norm = model.mlp_norm(neuron.layer)
-    folded_gate = None if gate is None else _folded(model, gate[:, neuron.index], norm)
-    return _folded(model, up[:, neuron.index], norm), folded_gate
+    folded_gate = None if gate is None else _folded(model, gate[:, neuron.index].cpu(), norm)
+    return _folded(model, up[:, neuron.index].cpu(), norm), folded_gate
 
 
 def _read_bias(model: LoadedModel, neuron: Neuron) -> float:
     up = model.in_block(neuron.layer, model.family.up)
     column = neuron.index + (model.card.neurons if model.family.fused else 0)
-    shift = getattr(model.mlp_norm(neuron.layer), "bias", None)
+    shift = weight(model.mlp_norm(neuron.layer), "bias")
     own = bias(up)[column].item()
-    return own if shift is None else own + (shift.detach().float() @ matrix(up)[:, column]).item()
+    return own if shift is None else own + (shift.float().cpu() @ matrix(up)[:, column].cpu()).item()
 
 
 def _joining(model: LoadedModel, layer: int, written: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
@@ -212,22 +227,23 @@ def _toward(
     reached = _joining(model, layer, direction)
     if model.family.mlp_out_norm:
         reached = reached / outcome.out_sigmas[layer]
-    return (matrix(model.in_block(layer, model.family.down)) @ reached).cpu().numpy()
+    down = matrix(model.in_block(layer, model.family.down))
+    return (down @ reached.to(down.device)).cpu().numpy()
 
 
 def _final_norm(model: LoadedModel) -> Any | None:
     return model.part(model.base, model.family.final_norm) if model.family.final_norm else None
 
 
-def _gain(model: LoadedModel, norm: Any) -> Tensor | float:
-    weight = getattr(norm, "weight", None)
-    return 1.0 if weight is None else weight.detach().float() + model.family.gain_offset
+def _gain(model: LoadedModel, norm: Any, device: torch.device) -> Tensor | float:
+    held = weight(norm)
+    return 1.0 if held is None else held.float().to(device) + model.family.gain_offset
 
 
 def _folded(model: LoadedModel, rows: Float[Tensor, "... width"], norm: Any | None) -> Float[Tensor, "... width"]:
     if norm is None:
         return rows
-    rows = rows * _gain(model, norm)
+    rows = rows * _gain(model, norm, rows.device)
     return rows - rows.mean(-1, keepdim=True) if model.family.norm == "LayerNorm" else rows
 
 
@@ -270,7 +286,7 @@ def _outcome(model: LoadedModel, tokens: Tokens) -> _Outcome:
     entered: dict[Any, Tensor] = {}
     left: dict[Any, Tensor] = {}
     hooks = [
-        (norm, lambda x, norm=norm, seen=seen: seen.__setitem__(norm, x[0, -1].float().clone()), enters)
+        (norm, lambda x, norm=norm, seen=seen: seen.__setitem__(norm, x[0, -1].float().cpu().clone()), enters)
         for norm in norms
         for seen, enters in ((entered, True), (left, False))
     ]
@@ -278,7 +294,7 @@ def _outcome(model: LoadedModel, tokens: Tokens) -> _Outcome:
     with evaluating(model.network), hooked(hooks):
         output = forward(model, ids, torch.ones_like(ids, dtype=torch.bool))
         with torch.inference_mode():
-            logits = model.unembedding(output.last_hidden_state[0, -1]).float() * _logit_scale(model)
+            logits = model.unembedding(output.last_hidden_state[0, -1]).float().cpu() * _logit_scale(model)
     sigmas = [_sigma(model, norm, entered[norm], left[norm]) for norm in norms]
     return _Outcome(logits, sigmas[0] if final is not None else torch.tensor(1.0), sigmas[1:])
 
@@ -286,7 +302,7 @@ def _outcome(model: LoadedModel, tokens: Tokens) -> _Outcome:
 def _sigma(model: LoadedModel, norm: Any, entered: Tensor, left: Tensor) -> Float[Tensor, ""]:
     """What a norm divided by, found from what entered and left it, so that every kind of norm says it itself."""
     centred = entered - entered.mean() if model.family.norm == "LayerNorm" else entered
-    scaled = centred * _gain(model, norm)
-    shift = getattr(norm, "bias", None)
-    moved = left if shift is None else left - shift.detach().float()
+    scaled = centred * _gain(model, norm, centred.device)
+    shift = weight(norm, "bias")
+    moved = left if shift is None else left - shift.float().cpu()
     return scaled.square().sum() / (scaled * moved).sum()

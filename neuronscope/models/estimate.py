@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from neuronscope.errors import ModelNotFound
-from neuronscope.models.precision import Precision, inputs
+from neuronscope.models.precision import Precision, inputs, outputs
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -46,14 +46,14 @@ def estimate(config: PretrainedConfig, auto_class: str = "AutoModelForCausalLM",
     ]
     total = sum(p.numel() for p in network.parameters())
     quantized = sum(module.weight.numel() for module in projections)
-    outputs = sum(_outputs(module) for module in projections)
+    scales = sum(map(outputs, projections))
     rest = (total - quantized) * (2 if device == "cuda" else 4)
     sizes = {
         Precision.FLOAT32: 4 * total,
         Precision.BFLOAT16: 2 * total,
         Precision.FLOAT16: 2 * total,
         # One float32 scale for each output.
-        Precision.INT8: rest + quantized + 4 * outputs,
+        Precision.INT8: rest + quantized + 4 * scales,
         # Half a byte, an 8-bit scale for each 64 weights, and a float32 scale for each 256 of those.
         Precision.NF4: rest + quantized // 2 + quantized // _BLOCK + quantized // (_BLOCK * 256) * 4,
     }
@@ -62,10 +62,6 @@ def estimate(config: PretrainedConfig, auto_class: str = "AutoModelForCausalLM",
     elif device == "cpu" and any(inputs(module) % _BLOCK for module in projections):
         del sizes[Precision.NF4]
     return Estimate(total, sizes)
-
-
-def _outputs(module: Any) -> int:
-    return int(getattr(module, "out_features", 0) or module.weight.shape[1])
 
 
 def estimate_model(name: str, *, device: str = "cpu") -> Estimate:

@@ -12,19 +12,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from neuronscope.errors import InputError, UnsupportedModel
+from neuronscope.errors import UnsupportedModel
 from neuronscope.models import hub, tokenization
 from neuronscope.models.catalogue import DEMO_PREFIX, demo_folder
 from neuronscope.models.checkpoint import checkpoint, weights_reported
 from neuronscope.models.estimate import estimate
 from neuronscope.models.families import Family, auto_class, family_of
 from neuronscope.models.folders import examine
-from neuronscope.models.precision import Precision, choose, held_bytes, inputs, loading_options, settle
+from neuronscope.models.offloaded import DISK, Held, computes_on, is_spread, parameters
+from neuronscope.models.placement import Free, Room, device_named, place
+from neuronscope.models.precision import Precision, bytes_by_place, inputs, settle
 from neuronscope.models.refusals import check_configuration, check_tokenizer, check_weights, refusing
 from neuronscope.vocabulary import ModelCard, Site, Tokens
 
@@ -61,7 +63,16 @@ class LoadedModel:
     @property
     def device(self) -> torch.device:
         """Where its inputs go."""
-        return self.part(self.base, self.family.embedding).weight.device
+        return computes_on(self.part(self.base, self.family.embedding))
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Bytes of its weights on each device, and in files where they are read from there."""
+        return bytes_by_place(self.network)
+
+    def bytes_on(self, device: torch.device) -> int:
+        """Bytes of its weights on one device."""
+        return self.places.get(device.type if device.type == "cpu" else f"{device.type}:{device.index or 0}", 0)
 
     @property
     def unembedding(self) -> Any:
@@ -108,14 +119,15 @@ def load(
     revision: str | None = None,
     trust_remote_code: bool = False,
     offline: bool = False,
-    room: Room | None = None,
+    room: Room = Free(),  # noqa: B008 (it holds nothing)
 ) -> LoadedModel:
     """Load a model by demo name (`demo:stories`), hub name (`gpt2`) or folder.
 
     Args:
         name: What to load; a hub name may carry a revision, as in `gpt2@main`.
         precision: `auto`, `float32`, `bfloat16`, `float16`, `int8` or `nf4`.
-        device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
+        device: `auto` (a GPU where there is one, several and the memory if need be), `cpu`, `cuda`, `cuda:1`, `mps`,
+            `spread` (as `auto`, and what nothing holds is read from the checkpoint's files at every pass).
         revision: A branch, tag or commit on the hub.
         trust_remote_code: Whether to run code that comes with the checkpoint.
         offline: Use only what is on this machine.
@@ -128,7 +140,7 @@ def load(
         InputError: for a precision or device that does not exist.
         ModelDoesNotFit: if its weights would not fit in the memory that is free, with the numbers and what would fit.
     """
-    where = _device(device)
+    device_named(device)  # a misspelt one is told before anything is downloaded
     folder, commit = _place(name, revision, offline=offline, code=trust_remote_code)
     examine(folder, name, trust_remote_code=trust_remote_code)
     held = checkpoint(folder, name, trust_remote_code=trust_remote_code)
@@ -137,14 +149,13 @@ def load(
     family = family_of(config, name)
     check_configuration(name, config)
     with refusing(name, "config.json"):
-        sizes = estimate(config, auto_class(family, config), device=where.type).bytes
-    chosen = choose(precision, config, where, sizes, room.most(where) if room else free(where)).precision
-    if room:
-        room.make(sizes[chosen], where)
+        sizes = estimate(config, auto_class(family, config), device=device_named(device).type).bytes
+    placement = place(device, precision, config, sizes, room)
+    room.make(placement.shares)
     with refusing(name, "The tokenizer"):
         tokenizer = held.tokenizer()
     with refusing(name, "The weights"), weights_reported():
-        network, info = held.network(config, family, **loading_options(chosen, where))
+        network, info = held.network(config, family, **placement.options)
     check_weights(name, network, info)
     check_tokenizer(name, tokenizer, network)
     settle(network.eval())
@@ -159,6 +170,11 @@ def attach(network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: s
     """
     called = name or getattr(network.config, "name_or_path", "") or type(network).__name__
     family = family_of(network.config, called)
+    if Precision.of(network).quantized and any(held.is_meta for held in network.parameters()):
+        raise UnsupportedModel(
+            f"Parts of {called} are quantized and wait away from their device, where their weights cannot be read. "
+            "Load it on GPUs alone, or in bfloat16."
+        )
     card = _card(called, network, family, commit=None)
     return _checked(LoadedModel(network, tokenizer, family, card, own=False))
 
@@ -179,42 +195,12 @@ def _base(network: PreTrainedModel, family: Family) -> PreTrainedModel:
     return network.get_encoder() if family.head == "encoder" else network.base_model
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-        return accelerator or torch.device("cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise InputError(f"No device {name!r} on this machine: try auto or cpu.") from error
-    return device
-
-
-class Room(Protocol):
-    """Whoever can make room for a model."""
-
-    def most(self, device: torch.device) -> int:
-        """Bytes of weights that could be had on `device`, if need be by letting other models go."""
-
-    def make(self, size: int, device: torch.device) -> None:
-        """Let models go until `size` bytes of weights fit on `device`."""
-
-
-def free(device: torch.device) -> int:
-    """Bytes that could still be taken on `device`."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    import psutil
-
-    return int(psutil.virtual_memory().available)
-
-
 def _card(name: str, network: PreTrainedModel, family: Family, commit: str | None) -> ModelCard:
     config = network.config
     blocks = LoadedModel.part(_base(network, family), family.blocks)
     block = blocks[0]
     gated = family.gate is not None
+    places, spread = bytes_by_place(network), is_spread(network)
     activation = LoadedModel.part(block, family.activation)
     return ModelCard(
         name=name,
@@ -227,10 +213,10 @@ def _card(name: str, network: PreTrainedModel, family: Family, commit: str | Non
         heads=config.num_attention_heads,
         context=_context(config, family),
         vocabulary=config.vocab_size,
-        parameters=network.num_parameters(),
-        bytes=held_bytes(network),
+        parameters=sum(held.parameter.numel() for held in parameters(network)) if spread else network.num_parameters(),
+        bytes=sum(size for place, size in places.items() if place != DISK),
         precision=Precision.of(network),
-        device=str(network.device),
+        device=_device_in_words(network, family, places) if spread else str(network.device),
         gated=gated,
         activation=_activation_name(config, activation),
         norm=family.norm,
@@ -246,6 +232,12 @@ def _context(config: PretrainedConfig, family: Family) -> int:
     return (family.trained_context or stated) - family.position_offset
 
 
+def _device_in_words(network: PreTrainedModel, family: Family, places: dict[str, int]) -> str:
+    first = computes_on(LoadedModel.part(_base(network, family), family.embedding))
+    *others, last = dict.fromkeys([str(first), *places])
+    return f"spread over {', '.join(others)} and {last}" if others else last
+
+
 def _activation_name(config: PretrainedConfig, module: Any) -> str:
     fields = ("hidden_act", "hidden_activation", "activation_function", "dense_act_fn")
     named = next((name for field in fields if isinstance(name := getattr(config, field, None), str)), None)
@@ -254,15 +246,15 @@ def _activation_name(config: PretrainedConfig, module: Any) -> str:
 
 def fingerprint(network: nn.Module) -> str:
     """Twelve hexadecimal digits that change when any weight does: a hash over all of them, names and types."""
-    named = sorted(network.named_parameters())
+    named = sorted(parameters(network), key=lambda held: held.name)
     with ThreadPoolExecutor() as pool:
-        digests = pool.map(lambda item: _digest(*item), named)
-        return hashlib.blake2b(b"".join(digests), digest_size=6).hexdigest()
+        return hashlib.blake2b(b"".join(pool.map(_digest, named)), digest_size=6).hexdigest()
 
 
-def _digest(name: str, weight: nn.Parameter) -> bytes:
-    digest = hashlib.blake2b(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
-    digest.update(weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+def _digest(held: Held) -> bytes:
+    values = held.read()
+    digest = hashlib.blake2b(f"{held.name} {values.dtype} {tuple(values.shape)}".encode())
+    digest.update(values.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.digest()
 
 

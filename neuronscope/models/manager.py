@@ -114,7 +114,7 @@ class Manager:
         """The models that would have to go for `size` bytes more on `device`; None if that would not be enough."""
         import torch
 
-        return self._victims(size, torch.device(device), spare_lent=False)
+        return self._victims({torch.device(device): size}, spare_lent=False)
 
     def evict(self, key: Key) -> bool:
         """Let the model go if it is warm and not lent; says whether it went."""
@@ -177,23 +177,24 @@ class Manager:
                 warm.users[threading.get_ident()] += 1
         return warm
 
-    def _victims(self, size: int, device: torch.device, *, spare_lent: bool) -> tuple[Key, ...] | None:
-        """The least recently used models whose going leaves room for `size` bytes, None if all are not enough."""
-        from neuronscope.models.loading import free
+    def _victims(self, shares: dict[torch.device, int], *, spare_lent: bool) -> tuple[Key, ...] | None:
+        """The least recently used models whose going leaves room for each device's share, None if all are too few."""
+        from neuronscope.models.placement import free
 
         with self._table:
-            over_budget = sum(w.model.card.bytes for k, w in self._warm.items() if not k.attached) + size - self.budget
-            short = int(size * 1.1) - free(device)
+            kept = sum(warm.model.card.bytes for key, warm in self._warm.items() if not key.attached)
+            over_budget = kept + sum(shares.values()) - self.budget
+            short = {device: int(size * 1.1) - free(device) for device, size in shares.items() if size}
             chosen: list[Key] = []
             for key, warm in self._warm.items():
-                if over_budget <= 0 and short <= 0:
+                if over_budget <= 0 and max(short.values(), default=0) <= 0:
                     break
                 if key.attached or (spare_lent and warm.users):
                     continue
                 chosen.append(key)
                 over_budget -= warm.model.card.bytes
-                short -= warm.model.card.bytes if warm.model.device.type == device.type else 0
-            return tuple(chosen) if over_budget <= 0 and short <= 0 else None
+                short = {device: size - warm.model.bytes_on(device) for device, size in short.items()}
+            return tuple(chosen) if over_budget <= 0 and max(short.values(), default=0) <= 0 else None
 
     def _mine_alone(self) -> bool:
         """Whether every model that is lent is lent to this thread: waiting for it would never end."""
@@ -208,38 +209,39 @@ class Manager:
 
 
 class _Room:
-    """Room for one load: `models.loading.Room`."""
+    """Room for one load: `models.placement.Room`."""
 
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
 
-    def most(self, device: torch.device) -> int:
-        """The budget, or what is free and could be freed on `device` if that is less."""
-        from neuronscope.models.loading import free
+    def most(self, *devices: torch.device) -> int:
+        """The budget, or what is free and could be freed on `devices` if that is less."""
+        from neuronscope.models.placement import free
 
         manager = self._manager
         with manager._table:
-            own = [w.model for k, w in manager._warm.items() if not k.attached and w.model.device.type == device.type]
+            own = [warm.model for key, warm in manager._warm.items() if not key.attached]
+        could_be_had = sum(free(device) + sum(model.bytes_on(device) for model in own) for device in devices)
         # The budget is of weights; choosing a precision asks for a tenth more than those.
-        return min(int(manager.budget * 1.1) + 1, free(device) + sum(model.card.bytes for model in own))
+        return min(int(manager.budget * 1.1) + 1, could_be_had)
 
-    def make(self, size: int, device: torch.device) -> None:
+    def make(self, shares: dict[torch.device, int]) -> None:
         """Evict what has to go, waiting for models that are lent."""
-        while not self._made(size, device):
+        while not self._made(shares):
             checkpoint()
             time.sleep(_PATIENCE / 10)
 
-    def _made(self, size: int, device: torch.device) -> bool:
+    def _made(self, shares: dict[torch.device, int]) -> bool:
         """Whether there is room now; one look at the table, so that a model handed back meanwhile is not missed."""
         manager = self._manager
         with manager._table:
-            victims = manager._victims(size, device, spare_lent=True)
+            victims = manager._victims(shares, spare_lent=True)
             if victims is not None:
                 return all(manager.evict(key) for key in victims)
-            if manager._mine_alone() or manager._victims(size, device, spare_lent=False) is None:
+            if manager._mine_alone() or manager._victims(shares, spare_lent=False) is None:
                 raise ModelDoesNotFit(
-                    f"It needs {size / 1e6:,.0f} MB beside the models that are in use, and the budget for models is "
-                    f"{manager.budget / 1e6:,.0f} MB. Finish what runs on them, or raise the budget."
+                    f"It needs {sum(shares.values()) / 1e6:,.0f} MB beside the models that are in use, and the budget "
+                    f"for models is {manager.budget / 1e6:,.0f} MB. Finish what runs on them, or raise the budget."
                 )
             return False
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from neuronscope.errors import InputError, ModelDoesNotFit
+from neuronscope.models.offloaded import computes_on, parameters, weight
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -128,14 +130,15 @@ def settle(network: Any) -> None:
 
 
 def matrix(projection: Any) -> Float[Tensor, "inputs outputs"]:
-    """A projection's weights as float32 [inputs, outputs], whichever way round and however they are held."""
-    weight = projection.weight
-    if _is_quantized(weight):
+    """A projection's weights as float32 [inputs, outputs], whichever way round, however and wherever they are held."""
+    held = projection.weight
+    if _is_quantized(held):
         from transformers.integrations.bitsandbytes import dequantize_bnb_weight
 
-        return dequantize_bnb_weight(weight, state=getattr(projection, "state", None)).detach().T.float()
-    held_as_outputs_inputs = isinstance(projection, nn.Linear)
-    return (weight.T if held_as_outputs_inputs else weight).detach().float()
+        return dequantize_bnb_weight(held, state=getattr(projection, "state", None)).detach().T.float()
+    numbers = weight(projection)
+    assert numbers is not None, "a projection has weights"
+    return (numbers.T if isinstance(projection, nn.Linear) else numbers).float()
 
 
 def inputs(projection: Any) -> int:
@@ -145,15 +148,24 @@ def inputs(projection: Any) -> int:
 
 def bias(projection: Any) -> Float[Tensor, " outputs"]:
     """A projection's bias as float32, zeros where it has none."""
-    held = getattr(projection, "bias", None)
-    if held is None:
-        return torch.zeros(matrix(projection).shape[1], device=projection.weight.device)
-    return held.detach().float()
+    held = weight(projection, "bias")
+    if held is not None:
+        return held.float()
+    return torch.zeros(outputs(projection), device=computes_on(projection))
 
 
-def held_bytes(network: nn.Module) -> int:
-    """Bytes that a network's weights take, shared ones counted once, scales of quantized ones included."""
-    return sum(p.numel() * p.element_size() + _scale_bytes(p) for p in network.parameters())
+def outputs(projection: Any) -> int:
+    """How many outputs a projection has, read off its shape alone."""
+    return int(projection.out_features if isinstance(projection, nn.Linear) else projection.weight.shape[1])
+
+
+def bytes_by_place(network: nn.Module) -> dict[str, int]:
+    """Bytes of a network's weights by where they are: shared ones once, with the scales of quantized ones."""
+    found: Counter[str] = Counter()
+    for held in parameters(network):
+        parameter = held.parameter
+        found[held.place] += parameter.numel() * parameter.element_size() + _scale_bytes(parameter)
+    return dict(found)
 
 
 def _is_quantized(weight: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,7 +48,9 @@ class Passed:
 
     def projects(self, tolerance: float) -> bool:
         """Whether the neurons through the projection's weights give its output."""
-        return _close(self.neurons.float() @ matrix(self.down) + bias(self.down), self.output, tolerance)
+        weights = matrix(self.down)
+        ours = self.neurons.float().to(weights.device) @ weights + bias(self.down).to(weights.device)
+        return _close(ours, self.output, tolerance)
 
     def activates(self, tolerance: float) -> bool:
         """Whether the activation function gives the neurons."""
@@ -93,15 +96,17 @@ def _run(model: LoadedModel) -> None:
     # Ids from 5 on: the first few are padding and the like, which some networks treat apart.
     cycle = itertools.cycle(range(5, model.card.vocabulary)) if model.card.vocabulary > 16 else itertools.cycle([0, 1])
     ids = torch.tensor([list(itertools.islice(cycle, length))])
+    uncached = {"use_cache": False} if "use_cache" in inspect.signature(model.base.forward).parameters else {}
     training: list[nn.Module] = [module for module in model.network.modules() if module.training]
     try:
         model.network.eval()
         with torch.inference_mode():
-            model.base(input_ids=ids.to(model.device))
+            model.base(input_ids=ids.to(model.device), **uncached)
     finally:
         for module in training:
             module.training = True
 
 
 def _close(ours: Tensor, theirs: Tensor, tolerance: float) -> bool:
-    return bool((ours.float() - theirs.float()).norm() <= tolerance * theirs.float().norm() + 1e-6)
+    ours, theirs = ours.float().cpu(), theirs.float().cpu()
+    return bool((ours - theirs).norm() <= tolerance * theirs.norm() + 1e-6)

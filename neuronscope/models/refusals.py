@@ -16,6 +16,7 @@ import torch
 
 from neuronscope.errors import ModelDoesNotFit, NeuronScopeError, UnsupportedModel
 from neuronscope.jobs import Cancelled
+from neuronscope.models.offloaded import parameters
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
@@ -46,17 +47,20 @@ def refusing(name: str, part: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def unreported() -> Iterator[None]:
-    """Keep transformers' table of missing and unexpected tensors out of the log: `check_weights` says it."""
-    log = logging.getLogger("transformers.modeling_utils")
+    """Keep two things out of the log: the table of missing tensors, for `check_weights` says it, and which parts of a
+    network wait away from their device, for its card does."""
+    logs = [logging.getLogger(name) for name in ("transformers.modeling_utils", "accelerate.big_modeling")]
 
     def keep(record: logging.LogRecord) -> bool:
-        return "LOAD REPORT" not in record.getMessage()
+        return not any(part in record.getMessage() for part in ("LOAD REPORT", "are on the meta device"))
 
-    log.addFilter(keep)
+    for log in logs:
+        log.addFilter(keep)
     try:
         yield
     finally:
-        log.removeFilter(keep)
+        for log in logs:
+            log.removeFilter(keep)
 
 
 def check_configuration(name: str, config: PretrainedConfig) -> None:
@@ -172,9 +176,10 @@ def _changes_the_network(modules: dict[str, torch.nn.Module], prefix: str, key: 
 
 def _not_finite(network: PreTrainedModel) -> str | None:
     """The name of a parameter that holds a NaN or an infinity, found in its extremes at the speed of memory."""
-    for name, weight in network.named_parameters():
-        if weight.is_floating_point() and weight.numel():
-            least, most = weight.detach().aminmax()
+    for held in parameters(network):
+        values = held.read()
+        if values.is_floating_point() and values.numel():
+            least, most = values.aminmax()
             if not (torch.isfinite(least) and torch.isfinite(most)):
-                return name
+                return held.name
     return None

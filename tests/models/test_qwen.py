@@ -22,7 +22,7 @@ from neuronscope.errors import UnsupportedModel
 from neuronscope.models import qwen, qwen_tokenizer
 from neuronscope.models.estimate import estimate
 from neuronscope.models.loading import LoadedModel, attach, load
-from neuronscope.models.precision import Precision, held_bytes, loading_options, matrix, settle
+from neuronscope.models.precision import Precision, bytes_by_place, loading_options, matrix, settle
 from neuronscope.models.tokenization import tokenize
 from neuronscope.vocabulary import Site
 from tests.models import original_qwen as original
@@ -151,7 +151,7 @@ def test_it_is_quantized_as_it_is_loaded(tmp_path: Path, precision: Precision, s
     folder = original.save(tmp_path / "qwen", raw, held, shards=2)
     model = loaded(folder, **loading_options(precision, torch.device("cpu")))
     assert model.card.precision == precision
-    assert held_bytes(model.network) < held_bytes(loaded(folder).network)
+    assert bytes_by_place(model.network)["cpu"] < bytes_by_place(loaded(folder).network)["cpu"]
     value = held["transformer.h.1.attn.c_attn.weight"][128:]
     for path, whole in (
         ("self_attn.v_proj", value),
