@@ -2,7 +2,8 @@
 
    Everything is said by attributes beside the component in Python:
    data-go      changes to the selection (JSON)        data-key     the key that presses it
-   data-focus   the key that puts the cursor there     data-submit  holds the data-run button that Ctrl-Enter presses
+   data-focus   the key that puts the cursor there     data-run     runs the texts written beside it
+   data-submit  holds them, and the data-run button that Ctrl-Enter presses
    data-export  png, svg or table                       data-copy    the id of the text to copy
    data-enlarge the panel around it fills the window   data-theme   changes between light and dark
    data-unfold  shows what a narrow screen folds away
@@ -12,9 +13,23 @@
   const set = (id, props) => window.dash_clientside.set_props(id, props);
   const plotOf = (id) => document.getElementById(id)?.querySelector(".js-plotly-plot");
 
-  function follow(element) {
-    set("go", { data: { ...JSON.parse(element.dataset.go), at: performance.now() } });
+  const go = (changes) => window.dash_clientside.address.go(changes);
+  const follow = (element) => go(JSON.parse(element.dataset.go));
+
+  function run(button) {
+    const place = button.closest("[data-submit]");
+    const written = [...place.querySelectorAll("textarea")].map((box) => [JSON.parse(box.id).draft, box.value]);
+    const { text, compare } = Object.fromEntries(written);
+    const sample = window.dash_component_api.getLayout({ sample: "prompt" }).props.data;
+    const untouched = text === sample && !new URLSearchParams(location.search).has("text");
+    go({ text: untouched ? null : text, compare: compare || null });
   }
+
+  /* A control of the settings changes its field at once. Its id says which. */
+  document.addEventListener("change", ({ target }) => {
+    if (!target.matches("select") || !target.id.startsWith('{"field"')) return;
+    go({ [JSON.parse(target.id).field]: /^\d+$/.test(target.value) ? Number(target.value) : target.value });
+  });
 
   function changeTheme() {
     const mode = document.documentElement.dataset.bsTheme === "dark" ? "light" : "dark";
@@ -91,6 +106,7 @@
     ["[data-enlarge]", enlarge],
     ["[data-copy]", copy],
     ["[data-export]", keep],
+    ["[data-run]", run],
     ["[data-go]", follow],
   ];
 

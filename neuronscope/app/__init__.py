@@ -81,7 +81,7 @@ def create_app(
     app.manager = manager
     app.readings = Readings()
     _serve_bootstrap(app, prefix)
-    app.layout = shell.layout()
+    app.layout = shell.layout(model)
     app.validation_layout = shell.everything(model)
     shell.register(app, workspace, manager, model)
     manager.seal()

@@ -21,8 +21,6 @@ class Frame:
     """The address."""
     GO = "go"
     """Changes to the selection that something on the page asks for."""
-    ASKED = "asked"
-    """The question as the address puts it, on its way to QUESTION."""
     QUESTION = "question"
     """What has been asked that needs the model."""
     READY = "ready"
@@ -57,11 +55,6 @@ class Answer(Question):
     """How many layers it has."""
     held: str
     """How its weights are held, in words."""
-
-
-def question(selection: Selection, model: str) -> Question:
-    """What `selection` asks, of `model` if it names none."""
-    return {"key": selection.question, "model": selection.model or model, "precision": selection.precision}
 
 
 _SAMPLES = (

@@ -1,7 +1,7 @@
 """The few components the page is composed of: buttons, choices, cards, notices.
 
-Everything the visitor can press says with `data-go` where it leads, as changes to the selection; one callback in the
-shell follows it.
+Everything the visitor can press says with `data-go` where it leads, as changes to the selection; `app/address.py`
+follows it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def draft(name: str) -> dict[str, str]:
     return {"draft": name}
 
 
-def run_id(place: str) -> dict[str, str]:
-    """The id of a button that runs the texts in the drafts."""
-    return {"run": place}
+def sample(place: str) -> dict[str, str]:
+    """The id of what holds the text that a text box begins with."""
+    return {"sample": place}
 
 
 def icon(name: str) -> Part:

@@ -8,10 +8,9 @@ import dash_bootstrap_components as dbc
 from dash import Dash, Input, Output, State, dcc, html
 
 from neuronscope.app.asking import Frame, samples, text_of
-from neuronscope.app.parts import dom_id, draft, go, icon, run_id
+from neuronscope.app.parts import dom_id, draft, go, icon, sample
 from neuronscope.app.selection import LONGEST_TEXT, Selection
 
-_SAMPLE = "prompt-sample"
 _CHANGED = "prompt-changed"
 
 
@@ -19,7 +18,6 @@ def panel(selection: Selection, model: str, *, compare: bool = False) -> Any:
     """The panel; with `compare` it has a place for a second text."""
     run = html.Button(
         [icon("play-fill"), "Run"],
-        id=run_id("prompt"),
         type="button",
         className="press filled run",
         title="Run (Ctrl Enter)",
@@ -27,11 +25,11 @@ def panel(selection: Selection, model: str, *, compare: bool = False) -> Any:
     )
     changed = html.P("The text has changed: run again.", id=_CHANGED, className="changed", hidden=True, role="status")
     second = [_second_text(selection)] if compare else []
-    boxes = html.Div(
-        [_box("text", "Your text", text_of(selection, model), 5), *second, run, changed], **{"data-submit": ""}
-    )
+    written = [_box("text", "Your text", text_of(selection, model), 5), *second]
+    boxes = html.Div([*written, run, changed], **{"data-submit": ""})
     return html.Section(
-        [boxes, _unfold(), _samples(model), dcc.Store(id=_SAMPLE, data=samples(model)[0])], className="panel prompt"
+        [boxes, _unfold(), _samples(model), dcc.Store(id=sample("prompt"), data=samples(model)[0])],
+        className="panel prompt",
     )
 
 
@@ -45,7 +43,7 @@ def register(app: Dash) -> None:
         Output(_CHANGED, "hidden"),
         Input(draft("text"), "value"),
         Input(Frame.URL, "search"),
-        State(_SAMPLE, "data"),
+        State(sample("prompt"), "data"),
     )
 
 
@@ -76,7 +74,7 @@ def _unfold() -> Any:
 def _samples(model: str) -> Any:
     """Texts to press; the first one is what the page begins with, and needs no place in the address."""
     buttons = [
-        html.Li(go(sample, kind="sample", text=None if i == 0 else sample, compare=None))
-        for i, sample in enumerate(samples(model))
+        html.Li(go(text, kind="sample", text=None if i == 0 else text, compare=None))
+        for i, text in enumerate(samples(model))
     ]
     return html.Div([html.H3("Try"), html.Ul(buttons)], className="samples")

@@ -6,7 +6,6 @@ to. Nothing else about a visit is kept anywhere.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -18,6 +17,9 @@ from neuronscope.vocabulary import ModelCard, Neuron, Site
 
 LONGEST_TEXT = 20_000
 """Characters: what fits in the address line of every browser and server."""
+
+SCHEMA = "schema"
+"""The id under which the page keeps `schema()` for the browser."""
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "precision": ("auto", "float32", "bfloat16", "float16", "int8", "nf4"),
@@ -100,10 +102,11 @@ class Selection:
 
     @property
     def question(self) -> str:
-        """A key of all that needs the model to run again: equal keys mean equal activations."""
-        heavy = ("model", "precision", "text", "compare", "site", "long")
-        parts = json.dumps([getattr(self, name) for name in heavy])
-        return hashlib.sha256(parts.encode()).hexdigest()[:24]
+        """A key of all that needs the model to run again: equal keys mean equal activations.
+
+        The browser writes the same key, so it is what `JSON.stringify` makes of them.
+        """
+        return json.dumps([getattr(self, name) for name in _HEAVY], ensure_ascii=False, separators=(",", ":"))
 
     @property
     def chosen(self) -> Neuron | None:
@@ -148,6 +151,7 @@ class Selection:
 
 
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Selection)}
+_HEAVY = ("model", "precision", "text", "compare", "site", "long")
 _NUMBERS = ("layer", "position", "neuron", "count", "page")
 _LETS_GO: Mapping[str, tuple[str, ...]] = {
     "model": ("layer", "position", "neuron", "page", "site", "colour"),
@@ -159,6 +163,12 @@ _LETS_GO: Mapping[str, tuple[str, ...]] = {
     "rule": ("page",),
     "count": ("page",),
 }
+
+
+def schema() -> dict[str, Any]:
+    """What the browser has to know to read an address, to change it and to make the question it asks."""
+    lets_go = {name: list(loose) for name, loose in _LETS_GO.items()}
+    return {"defaults": _DEFAULTS, "numbers": list(_NUMBERS), "lets_go": lets_go, "heavy": list(_HEAVY)}
 
 
 def _read(name: str, value: str) -> Any:

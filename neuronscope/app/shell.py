@@ -54,14 +54,15 @@ class Shell:
     JUMP = "jump"
 
 
-def layout() -> Any:
-    """The frame, empty: callbacks fill it from the address."""
+def layout(model: str) -> Any:
+    """The frame, empty: callbacks fill it from the address, or with `model` where that names none."""
     rail = html.Nav(id=Shell.RAIL, className="rail", **{"aria-label": "Views"})
     main = html.Main(id=Shell.MAIN, className="main", tabIndex=-1)
     notices = html.Div(id=Frame.NOTICES, className="notices", children=[], role="region", **{"aria-label": "Notices"})
     return html.Div(
         [
             *_plumbing(),
+            *address.layout(model),
             html.A("Skip to the content", href="#main", className="skip"),
             _header(),
             _work(),
@@ -77,12 +78,12 @@ def layout() -> Any:
 
 def everything(model: str) -> Any:
     """The frame with every view in it: what Dash checks the callbacks' ids against."""
-    return html.Div([layout(), *(view.layout(Selection(), model) for view in VIEWS)])
+    return html.Div([layout(model), *(view.layout(Selection(), model) for view in VIEWS)])
 
 
 def register(app: Dash, workspace: Workspace, manager: ThreadManager, model: str) -> None:
     """Register the frame's callbacks; `model` is the one to show when the address names none."""
-    address.register(app, model)
+    address.register(app)
     _register_views(app, model)
     _register_work(app, workspace, manager, model)
     _register_jump(app, workspace)
@@ -136,7 +137,6 @@ def _plumbing() -> list[Any]:
     return [
         dcc.Location(id=Frame.URL, refresh="callback-nav"),
         dcc.Store(id=Frame.GO),
-        dcc.Store(id=Frame.ASKED),
         dcc.Store(id=Frame.QUESTION),
         dcc.Store(id=Frame.READY),
         dcc.Store(id=Shell.VIEW),
@@ -198,20 +198,16 @@ def _register_views(app: Dash, model: str) -> None:
         State(Shell.VIEW, "data"),
     )
     def show(search: str, open_view: str | None) -> tuple[Any, ...]:
-        selection = _readable(search)
+        try:
+            selection = Selection.parse(search)
+        except InputError as error:
+            report(error, model)
+            selection = Selection()
         if selection.view not in views:
             raise InputError(f"No view {selection.view!r}: there are {', '.join(views)}.")
         if selection.view == open_view:
-            raise PreventUpdate
+            return no_update, no_update, no_update
         return views[selection.view].layout(selection, selection.model or model), _rail(selection.view), selection.view
-
-
-def _readable(search: str) -> Selection:
-    """The selection, or the first view where the address cannot be read: `follow` says what is wrong with it."""
-    try:
-        return Selection.parse(search)
-    except InputError:
-        return Selection()
 
 
 def _rail(open_view: str) -> list[Any]:

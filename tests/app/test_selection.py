@@ -1,10 +1,11 @@
 """The selection: what the visitor is looking at, and the address that says so."""
 
 import dataclasses
+import json
 
 import pytest
 
-from neuronscope.app.selection import CHOICES, LONGEST_TEXT, Selection
+from neuronscope.app.selection import CHOICES, LONGEST_TEXT, Selection, schema
 from neuronscope.errors import InputError, NoSuchLayer, NoSuchNeuron
 from neuronscope.vocabulary import ModelCard, Neuron, Site
 
@@ -106,3 +107,10 @@ def test_without_a_layer_the_middle_one_is_shown():
 def test_a_text_that_no_address_holds_is_refused_and_says_what_to_do():
     with pytest.raises(InputError, match="neuronscope activations"):
         Selection().go(text="x" * (LONGEST_TEXT + 1))
+
+
+def test_the_browser_is_told_all_it_needs_to_read_and_change_an_address():
+    told = schema()
+    assert list(told["defaults"]) == [field.name for field in dataclasses.fields(Selection)]
+    assert json.loads(json.dumps(told)) == told
+    assert json.loads(Selection(text="né ✓", site="up").question) == [None, "auto", "né ✓", None, "up", "refuse"]

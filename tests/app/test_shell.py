@@ -157,10 +157,6 @@ def test_a_model_that_cannot_be_had_offers_the_way_back_to_the_one_of_the_server
     assert shell._way_out(ModelNotFound("x"), "demo:stories", "demo:stories") is None
 
 
-def test_an_unreadable_address_still_opens_a_view():
-    assert shell._readable("?layer=x") == Selection()
-
-
 def test_the_shares_of_memory_add_up_to_all_of_it():
     shares = memory_bar.ram_shares(this=3, models=10, available=60, total=100)
     assert [share.bytes for share in shares] == [3, 7, 30, 60]

@@ -87,6 +87,7 @@ document.querySelectorAll(close).forEach(button => button.click());
 document.querySelectorAll('details[open]').forEach(details => details.removeAttribute('open'));
 if (document.documentElement.dataset.bsTheme === 'dark') document.querySelector('[data-theme]').click();
 document.activeElement.blur();
+dash_clientside.set_props('texts', {data: null});
 dash_clientside.set_props('url', {search: arguments[0]});
 """
 
