@@ -131,7 +131,7 @@ CATALOGUE: tuple[Entry, ...] = (
            "type_vocab_size": 1}),
     Entry("EleutherAI/gpt-neo-125m", "gpt_neo", 125_198_592, 2048, "MIT", "GPT-2's layout, other data",
           {"hidden_size": 768, "num_layers": 12, "num_heads": 12, "attention_types": [[["global", "local"], 6]]}),
-    Entry("facebook/opt-125m", "opt", 125_239_296, 2048, "OPT", "ReLU neurons; save it as safetensors first"),
+    Entry("facebook/opt-125m", "opt", 125_239_296, 2048, "OPT", "ReLU neurons, many of them silent"),
     Entry("HuggingFaceTB/SmolLM2-135M", "llama", 134_515_008, 8192, _APACHE, "The smallest of today's good models",
           _sizes(576, 1536, 30, 9, 3, 49152, tied=True)),
     Entry("EleutherAI/pythia-160m", "gpt_neox", 162_322_944, 2048, _APACHE, _SERIES, _neox(768, 12, 12)),

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neuronscope.jobs import track
-from neuronscope.models import qwen
+from neuronscope.models import folders, qwen
 from neuronscope.models.families import Family, auto_class
 from neuronscope.models.refusals import refusing, unreported
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+_SAFETENSORS = (folders.WEIGHTS, folders.INDEX)
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class Checkpoint:
 
         return getattr(transformers, auto_class(family, config)).from_pretrained(
             self.folder,
-            use_safetensors=True,
+            use_safetensors=folders.weights_among(path.name for path in self.folder.iterdir()) in _SAFETENSORS,
+            weights_only=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,
             **how,

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from neuronscope.errors import ModelNotFound, UnsupportedModel
+from neuronscope.models import pickles
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+OLDER_WEIGHTS = "pytorch_model.bin"
+OLDER_INDEX = "pytorch_model.bin.index.json"
 _VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt")
 _VOCABULARY_ENDINGS = (".model", ".tiktoken")
-_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+_WEIGHT_ENDINGS = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".h5")
 _FETCH_AGAIN = "Copy or download it again."
 _READ_AS_ANOTHER = ("qwen",)
 """Kinds of network that transformers lacks and that are read as one it has."""
@@ -59,10 +62,11 @@ def is_whole(folder: Path) -> bool:
     names = {path.name for path in folder.iterdir() if path.exists()}
     if CONFIG not in names or not has_tokenizer(names):
         return False
-    if WEIGHTS in names or INDEX not in names:
-        return WEIGHTS in names
+    held = weights_among(names)
+    if held is None or not held.endswith(".json"):
+        return held is not None
     try:
-        shards = set(json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values())
+        shards = set(json.loads((folder / held).read_text(encoding="utf-8"))["weight_map"].values())
     except (ValueError, KeyError, AttributeError, TypeError):
         return False
     return shards <= names
@@ -73,10 +77,10 @@ def has_tokenizer(names: Iterable[str]) -> bool:
     return any(name in _VOCABULARIES or name.endswith(_VOCABULARY_ENDINGS) for name in names)
 
 
-def pickled(names: Iterable[str]) -> str | None:
-    """The first of these file names that is of pickled weights, None where none is."""
-    found = (name for name in sorted(names) if name.endswith(_PICKLED) and not name.startswith("training_args"))
-    return next(found, None)
+def weights_among(names: Iterable[str]) -> str | None:
+    """The file, among these names, to read weights from: one or an index of several, safetensors before pickles."""
+    names = set(names)
+    return next((name for name in (WEIGHTS, INDEX, OLDER_WEIGHTS, OLDER_INDEX) if name in names), None)
 
 
 def _is_a_folder(folder: Path, name: str) -> None:
@@ -154,41 +158,41 @@ def _unknown(kind: str, *, own_code: bool) -> str:
 
 
 def _weights(folder: Path, name: str) -> None:
-    if (folder / WEIGHTS).exists():
-        _tensors(folder / WEIGHTS, name)
-    elif (folder / INDEX).exists():
-        _shards(folder, name)
+    names = [path.name for path in folder.iterdir() if path.exists()]
+    held = weights_among(names)
+    if held is None:
+        raise UnsupportedModel(without_weights(name, names))
+    if held.endswith(".json"):
+        _shards(folder, name, held)
     else:
-        raise UnsupportedModel(without_weights(name, [path.name for path in folder.iterdir()]))
+        _tensors(folder / held, name)
 
 
 def without_weights(name: str, names: Iterable[str]) -> str:
     """The sentence about a model whose files, of these names, hold no weights that we read."""
-    names = list(names)
-    if found := pickled(names):
+    others = [each for each in sorted(names) if each.endswith(_WEIGHT_ENDINGS) and not each.startswith("training_args")]
+    if others:
         return (
-            f"{name} has only pickled weights ({found}), which can run any code as they are opened. "
-            "NeuronScope reads safetensors alone: save the model anew with save_pretrained where you trust it."
+            f"{name} has no {WEIGHTS}, no {OLDER_WEIGHTS} and no index of shards of these, only {others[0]}. "
+            "Save the model anew with save_pretrained."
         )
-    if other := next((each for each in sorted(names) if each.endswith(".safetensors")), None):
-        return f"{name} has no {WEIGHTS} and no {INDEX}, only {other}. Save the model anew with save_pretrained."
     return f"{name} has no weights: there is no {WEIGHTS}. Copy it there, or save the model anew with save_pretrained."
 
 
-def _shards(folder: Path, name: str) -> None:
-    where = _json(folder / INDEX, name).get("weight_map")
+def _shards(folder: Path, name: str, index: str) -> None:
+    where = _json(folder / index, name).get("weight_map")
     if not isinstance(where, dict) or not all(isinstance(shard, str) for shard in where.values()):
-        raise UnsupportedModel(f"{name} cannot be read: {INDEX} does not say where each tensor is. {_FETCH_AGAIN}")
+        raise UnsupportedModel(f"{name} cannot be read: {index} does not say where each tensor is. {_FETCH_AGAIN}")
     for shard in sorted(set(where.values())):
         if Path(shard).name != shard:
-            raise UnsupportedModel(f"{name} cannot be read: {INDEX} points outside its folder, at {shard}.")
+            raise UnsupportedModel(f"{name} cannot be read: {index} points outside its folder, at {shard}.")
         if not (folder / shard).exists():
             raise UnsupportedModel(f"The weights of {name} are not complete: {shard} is missing. {_FETCH_AGAIN}")
         held = _tensors(folder / shard, name)
         absent = sorted(tensor for tensor, at in where.items() if at == shard and tensor not in held)
         if absent:
             raise UnsupportedModel(
-                f"The weights of {name} are not complete: {INDEX} says that {absent[0]} is in {shard}, "
+                f"The weights of {name} are not complete: {index} says that {absent[0]} is in {shard}, "
                 f"where it is not. {_FETCH_AGAIN}"
             )
 
@@ -197,6 +201,8 @@ def _tensors(path: Path, name: str) -> set[str]:
     """The names of the tensors in a file of weights, whose header and length are checked."""
     from safetensors import SafetensorError, safe_open
 
+    if path.suffix != ".safetensors":
+        return pickles.names(path, name)
     try:
         with safe_open(path, framework="np") as file:
             return set(file.keys())

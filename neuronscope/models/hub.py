@@ -2,7 +2,8 @@
 
 Files go into huggingface_hub's own cache, where other programs find them: its client tells what there is and links what
 has come. The bytes are fetched by `transfers`, because that client neither stops half-way through a file nor goes on
-there. Only configuration, tokenizer and safetensors are fetched, each checked against the hub's checksum.
+there. Only configuration, tokenizer and weights are fetched, each checked against the hub's checksum; pickled weights
+only of models that have no others.
 """
 
 from __future__ import annotations
@@ -151,8 +152,10 @@ def _wanted(name: str, names: list[str], *, code: bool) -> list[str]:
             f"{name} is on the hub but is no model that transformers loads: it has no {folders.CONFIG}. "
             "Choose the model that it was made from."
         )
-    shards = [each for each in top if each.startswith("model-") and each.endswith(".safetensors")]
-    weights = [folders.WEIGHTS] if folders.WEIGHTS in top else shards if folders.INDEX in top else []
+    held = folders.weights_among(top)
+    start, end = ("pytorch_model-", ".bin") if held == folders.OLDER_INDEX else ("model-", ".safetensors")
+    shards = [each for each in top if each.startswith(start) and each.endswith(end)]
+    weights = shards if held and held.endswith(".json") else [held] if held else []
     if not weights:
         raise UnsupportedModel(folders.without_weights(name, top))
     if not folders.has_tokenizer(top):

@@ -1,7 +1,8 @@
 """A name, a folder or an object in memory → LoadedModel: network, tokenizer, family, precision.
 
-Weights come from safetensors alone, and no code from a checkpoint is run unless the caller says so. Every model is
-proven at load: the activations we call neurons, through the MLP's output projection, must give that module's output.
+Weights come from safetensors, or from pickles of which nothing but tensors is read, and no code from a checkpoint is
+run unless the caller says so. Every model is proven at load: the activations we call neurons, through the MLP's output
+projection, must give that module's output.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from neuronscope.errors import UnsupportedModel
-from neuronscope.models import qwen_tokenizer
+from neuronscope.models import folders, pickles, qwen_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
@@ -99,7 +99,7 @@ def load_network(
     The files are mapped into memory and copied one weight after another, so that little more than the network is held.
 
     Args:
-        folder: Where the safetensors files are, `model.safetensors` or the shards of an index.
+        folder: Where the weight files are, one or the shards of an index.
         config: The network.
         name: What the model is called in an error.
         options: More of `from_pretrained`: the type, or how to quantize and where to.
@@ -144,27 +144,36 @@ def _own_type(raw: dict[str, Any]) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    index = folder / "model.safetensors.index.json"
-    if (folder / "model.safetensors").exists() or not index.exists():
-        return [folder / "model.safetensors"]
-    return [folder / name for name in sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))]
+    held = folders.weights_among(path.name for path in folder.iterdir()) or folders.WEIGHTS
+    if not held.endswith(".json"):
+        return [folder / held]
+    where = json.loads((folder / held).read_text(encoding="utf-8"))["weight_map"]
+    return [folder / name for name in sorted(set(where.values()))]
 
 
 def _renamed(file: Path, name: str) -> Iterator[tuple[str, Tensor]]:
     """The weights of one file under their new names, as views of the mapped file."""
+    for old, weight in _tensors(file, name):
+        if old.endswith(_TABLES):
+            continue
+        names = _native_names(old)
+        if not names:
+            raise UnsupportedModel(
+                f"{name} cannot be read: {old} in {file.name} is no weight of a Qwen language model. "
+                "Fetch the plain model, neither quantized nor made for more than text."
+            )
+        yield from zip(names, weight.chunk(len(names)), strict=True)
+
+
+def _tensors(file: Path, name: str) -> Iterator[tuple[str, Tensor]]:
     from safetensors import safe_open
 
+    if file.suffix != ".safetensors":
+        yield from pickles.tensors(file, name).items()
+        return
     with safe_open(file, framework="pt") as held:
         for old in held.keys():  # noqa: SIM118 (it has keys and is no mapping)
-            if old.endswith(_TABLES):
-                continue
-            names = _native_names(old)
-            if not names:
-                raise UnsupportedModel(
-                    f"{name} cannot be read: {old} in {file.name} is no weight of a Qwen language model. "
-                    "Fetch the plain model, neither quantized nor made for more than text."
-                )
-            yield from zip(names, held.get_tensor(old).chunk(len(names)), strict=True)
+            yield old, held.get_tensor(old)
 
 
 def _native_names(old: str) -> tuple[str, ...]:

@@ -88,11 +88,6 @@ def pointing_beyond(content: bytes) -> bytes:
     return len(written_again).to_bytes(8, "little") + written_again + content[8 + length :]
 
 
-def only_pickled(folder: Path) -> None:
-    (folder / "model.safetensors").unlink()
-    torch.save(tiny.llama().state_dict(), folder / "pytorch_model.bin")
-
-
 def not_a_number(row: int) -> Break:
     return weights(lambda tensors: tensors["model.embed_tokens.weight"][row].fill_(float("nan")))
 
@@ -181,9 +176,8 @@ IN_ONE_FILE: dict[str, tuple[Break, str]] = {
     "no weights": (without("model.safetensors"), "has no weights: there is no model.safetensors"),
     "weights of another name": (
         lambda folder: (folder / "model.safetensors").rename(folder / "llama.safetensors"),
-        "has no model.safetensors and no model.safetensors.index.json, only llama.safetensors",
+        "has no model.safetensors, no pytorch_model.bin and no index of shards of these, only llama.safetensors",
     ),
-    "pickled weights": (only_pickled, "has only pickled weights (pytorch_model.bin)"),
     "empty weights": (written("model.safetensors", b""), "is cut short: not even its header is whole"),
     "header cut short": (raw_weights(lambda held: held[:50]), "is cut short: not even its header is whole"),
     "weights cut short": (

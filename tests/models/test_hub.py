@@ -96,6 +96,19 @@ def test_shards_are_taken_where_an_index_names_them_and_code_only_when_asked_for
     assert {file.name for file in plan("owner/sharded", code=True).files} == {*wanted, "modeling_own.py"}
 
 
+@pytest.mark.parametrize("shards", [0, 2])
+def test_pickled_weights_are_fetched_only_where_there_are_no_others(hub: Hub, shards: int) -> None:
+    files = {name: content for name, content in FILES.items() if name != "model.safetensors"}
+    one = {"pytorch_model.bin": bytes(2000)}
+    several = {f"pytorch_model-0000{i + 1}-of-00002.bin": bytes(2000) for i in range(shards)}
+    several["pytorch_model.bin.index.json"] = b"{}"
+    files |= several if shards else one
+    hub.models["owner/older"] = Repository({**files, "flax_model.msgpack": b"packed"})
+    assert {file.name for file in plan("owner/older").files} == set(files)
+    hub.models["owner/both"] = Repository({**FILES, **one})
+    assert {file.name for file in plan("owner/both").files} == set(FILES)
+
+
 def test_a_model_on_this_machine_is_found_without_asking_anybody(hub: Hub) -> None:
     assert find("owner/model") is None
     snapshot = obtain("owner/model")
@@ -269,7 +282,7 @@ def test_a_revision_that_is_not_there_is_told(hub: Hub) -> None:
 @pytest.mark.parametrize(
     ("missing", "sentence"),
     [
-        ("model.safetensors", r"has only pickled weights \(pytorch_model\.bin\)"),
+        ("model.safetensors", r"has no model\.safetensors, .* only flax_model\.msgpack"),
         ("tokenizer.json", "has no tokenizer on the hub"),
         ("config.json", r"is no model that transformers loads: it has no config\.json"),
     ],
@@ -279,6 +292,7 @@ def test_a_model_we_could_not_read_is_not_downloaded(hub: Hub, missing: str, sen
         {name: held for name, held in {**FILES, **OTHER_FILES}.items() if name != missing}
     )
     del hub.models["owner/odd"].files["consolidated.safetensors"]
+    del hub.models["owner/odd"].files["pytorch_model.bin"]
     with pytest.raises(UnsupportedModel, match=f"owner/odd .*{sentence}"):
         obtain("owner/odd")
     assert hub.fetched(".json") == []

@@ -104,13 +104,6 @@ def test_bad_precisions_and_devices_are_refused(folder: Path) -> None:
         load(str(folder), device="toaster")
 
 
-def test_pickled_weights_are_never_read(folder: Path) -> None:
-    (folder / "model.safetensors").unlink()
-    torch.save(tiny.llama().state_dict(), folder / "pytorch_model.bin")
-    with pytest.raises(UnsupportedModel, match=r"only pickled weights \(pytorch_model\.bin\)"):
-        load(str(folder), device="cpu")
-
-
 def test_code_of_a_checkpoint_is_not_run(folder: Path, tmp_path: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     config |= {"model_type": "strange", "auto_map": {"AutoConfig": "evil.Config", "AutoModelForCausalLM": "evil.Model"}}
