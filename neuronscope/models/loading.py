@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from neuronscope.errors import UnsupportedModel
+from neuronscope.errors import InputError, UnsupportedModel
 from neuronscope.models import hub, tokenization
 from neuronscope.models.catalogue import DEMO_PREFIX, demo_folder
 from neuronscope.models.checkpoint import checkpoint, weights_reported
@@ -104,8 +104,22 @@ class LoadedModel:
         return first
 
     def tokens(self, text: str) -> Tokens:
-        """Cut `text` into this model's tokens; raises `EmptyText`."""
-        return tokenization.tokenize(self.tokenizer, text)
+        """Cut `text` into this model's tokens.
+
+        Raises:
+            EmptyText: if no token comes of it.
+            InputError: if it has a token that was added to the tokenizer and not to the network.
+        """
+        tokens = tokenization.tokenize(self.tokenizer, text)
+        held = self.part(self.base, self.family.embedding).weight.shape[0]
+        if (tokens.ids >= held).any():
+            beyond = int(tokens.ids.max())
+            raise InputError(
+                f"This text has the token {self.tokenizer.convert_ids_to_tokens(beyond)!r} (id {beyond:,}), which "
+                f"{self.card.label} has no embedding for: its tokenizer knows {len(self.tokenizer):,} tokens and the "
+                f"network {held:,}. Take it out of the text, or resize the network's embedding and train it."
+            )
+        return tokens
 
     def display(self, token: int) -> str:
         """How one vocabulary id is shown."""

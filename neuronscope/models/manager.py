@@ -76,14 +76,20 @@ class Manager:
         return self._find(key).model.card
 
     def adopt(self, network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: str | None = None) -> Key:
-        """Take in a model that the caller holds; it is lent like the others but never let go on its own."""
-        from neuronscope.models.loading import attach
+        """Take in a model that the caller holds; it is lent like the others but never let go on its own.
 
-        model = attach(network, tokenizer, name)
-        with self._table:
-            key = Key(self._free_name(model.card.name), ATTACHED, str(model.device))
-            self._warm[key] = _Warm(model)
-        return key
+        A network that is here already, or shares modules with one, is lent to one thread at a time under both names.
+        """
+        while True:
+            with self._loading_alone():
+                lock = self._lock_of(network)
+                if lock.acquire(blocking=False):
+                    try:
+                        return self._adopt(network, tokenizer, name, lock)
+                    finally:
+                        lock.release()
+            checkpoint()
+            time.sleep(_PATIENCE / 10)
 
     @contextlib.contextmanager
     def lend(self, key: Key) -> Iterator[LoadedModel]:
@@ -139,10 +145,15 @@ class Manager:
             return found
         if key.attached:
             raise ModelNotFound(f"{key.name} was attached by a program and has been let go: attach it again.")
+        with self._loading_alone():
+            return self._warm_one(key, claim=claim) or self._load(key, claim=claim)
+
+    @contextlib.contextmanager
+    def _loading_alone(self) -> Iterator[None]:
         while not self._loading.acquire(timeout=_PATIENCE):
             checkpoint()
         try:
-            return self._warm_one(key, claim=claim) or self._load(key, claim=claim)
+            yield
         finally:
             self._loading.release()
 
@@ -176,6 +187,26 @@ class Manager:
             if claim:
                 warm.users[threading.get_ident()] += 1
         return warm
+
+    def _adopt(
+        self, network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: str | None, lock: threading.RLock
+    ) -> Key:
+        from neuronscope.models.loading import attach
+
+        model = attach(network, tokenizer, name)
+        with self._table:
+            key = Key(self._free_name(model.card.name), ATTACHED, str(model.device))
+            self._warm[key] = _Warm(model, lock)
+        return key
+
+    def _lock_of(self, network: PreTrainedModel) -> threading.RLock:
+        """The lock of the warm model that has modules of `network`, a new one where none has."""
+        modules = set(network.modules())
+        with self._table:
+            sharing = (
+                warm.lock for warm in self._warm.values() if not modules.isdisjoint(warm.model.network.modules())
+            )
+            return next(sharing, threading.RLock())
 
     def _victims(self, shares: dict[torch.device, int], *, spare_lent: bool) -> tuple[Key, ...] | None:
         """The least recently used models whose going leaves room for each device's share, None if all are too few."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 
@@ -102,6 +103,18 @@ def test_bad_precisions_and_devices_are_refused(folder: Path) -> None:
         load(str(folder), precision="float8", device="cpu")
     with pytest.raises(InputError, match="No device 'toaster'"):
         load(str(folder), device="toaster")
+
+
+@pytest.mark.parametrize("special", [True, False])
+def test_a_token_that_was_added_to_the_tokenizer_alone_is_told(special: bool) -> None:
+    tokenizer = copy.deepcopy(tiny.tokenizer())
+    tokenizer.add_tokens(["<tool>"], special_tokens=special)
+    model = attach(tiny.llama(), tokenizer, "mine")
+    assert len(model.tokens("the king")) == 2
+    known = len(tiny.WORDS)
+    sentence = rf"'<tool>' \(id {known}\), which mine has no embedding for.* {known + 1} tokens and the network {known}"
+    with pytest.raises(InputError, match=sentence):
+        model.tokens("the king <tool> sat")
 
 
 def test_code_of_a_checkpoint_is_not_run(folder: Path, tmp_path: Path) -> None:

@@ -192,6 +192,51 @@ def test_an_attached_model_stays_until_it_is_let_go() -> None:
         manager.load(first)
 
 
+def test_a_network_under_two_names_is_still_lent_to_one_thread_at_a_time() -> None:
+    manager, network, inside, most = Manager(), tiny.gpt2(), 0, 0
+    names = [manager.adopt(network, tiny.tokenizer(), "one"), manager.adopt(network, tiny.tokenizer(), "two")]
+
+    def use(key: Key) -> None:
+        nonlocal inside, most
+        for _ in range(5):
+            with manager.lend(key):
+                inside += 1
+                most = max(most, inside)
+                time.sleep(0.001)
+                inside -= 1
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(use, names * 2)) == [None] * 4
+    assert most == 1
+
+
+def test_a_network_is_not_taken_in_while_it_is_lent() -> None:
+    """The proof of a network that is taken in would run through the hooks of who has it."""
+    manager, network, held, release = Manager(), tiny.gpt2(), threading.Event(), threading.Event()
+    key = manager.adopt(network, tiny.tokenizer(), "mine")
+
+    def hold() -> int:
+        passes = 0
+
+        def count(*_: object) -> None:
+            nonlocal passes
+            passes += 1
+
+        with manager.lend(key):
+            handle = network.transformer.register_forward_hook(count)
+            held.set()
+            release.wait(0.5)
+            handle.remove()
+        return passes
+
+    with ThreadPoolExecutor(1) as pool:
+        holder = pool.submit(hold)
+        held.wait(10)
+        manager.adopt(network, tiny.tokenizer(), "again")
+        assert holder.result() == 0
+    assert len(manager.cards()) == 2
+
+
 def test_only_one_thread_has_a_model_at_a_time(keys: list[Key]) -> None:
     manager, inside, most = Manager(), 0, 0
 
