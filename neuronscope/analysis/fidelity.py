@@ -38,8 +38,9 @@ class Fidelity:
     agreement: float | None
     """Share of tokens where both find the same next token most probable; None for encoders.
 
-    bfloat16 rounds logits to eight bits (steps of 0.125 at a logit of 20), so that likely tokens that lie close together
-    tie or change places: there it can be lower than int8's, whose logits stay in float32, at a smaller divergence.
+    bfloat16 rounds logits to eight bits (steps of 0.125 at a logit of 20), so that likely tokens that lie close
+    together tie or change places: there it can be lower than int8's, whose logits stay in float32, at a smaller
+    divergence.
     """
     tokens: int
     """Kept tokens that were compared."""
