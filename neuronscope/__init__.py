@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING, Any
 from neuronscope.version import VERSION
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from neuronscope import figures
     from neuronscope.errors import NeuronScopeError
+    from neuronscope.indexed import Index
     from neuronscope.notebook import show
     from neuronscope.scope import Scope, Workspace
     from neuronscope.vocabulary import Activations, Neuron, Site, Tokens
@@ -29,6 +32,7 @@ __version__ = VERSION
 
 __all__ = [
     "Activations",
+    "Index",
     "Neuron",
     "NeuronScopeError",
     "Scope",
@@ -38,6 +42,7 @@ __all__ = [
     "attach",
     "figures",
     "load",
+    "open_index",
     "show",
 ]
 
@@ -50,6 +55,7 @@ _WHERE = {
     "Tokens": "vocabulary",
     "Workspace": "scope",
     "show": "notebook",
+    "Index": "indexed",
 }
 
 
@@ -90,6 +96,18 @@ def attach(network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: s
     from neuronscope.scope import Workspace
 
     return Workspace().attach(network, tokenizer, name)
+
+
+def open_index(folder: Path | str) -> Index:
+    """Open the index of a corpus, whole or still growing; no model is needed.
+
+    Raises:
+        NoIndex: if there is none in `folder`.
+        DamagedIndex: if its files are not what its manifest says.
+    """
+    from neuronscope.indexed import Index
+
+    return Index.open(folder)
 
 
 def __getattr__(name: str) -> Any:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
@@ -22,13 +25,16 @@ from neuronscope.jobs import track
 from neuronscope.models.catalogue import CATALOGUE, Entry
 from neuronscope.models.manager import Key, Manager
 from neuronscope.settings import Settings
-from neuronscope.vocabulary import Activations, DirectEffects, ModelCard, Neuron, NeuronWeights, Site, Tokens
+from neuronscope.vocabulary import Activations, DirectEffects, Example, ModelCard, Neuron, NeuronWeights, Site, Tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from neuronscope.analysis.fidelity import Fidelity
+    from neuronscope.analysis.responders import Responders
+    from neuronscope.analysis.reverse_query import ReverseQuery
     from neuronscope.engine.capture import Long
+    from neuronscope.indexed import Index
     from neuronscope.models.loading import LoadedModel
     from neuronscope.models.memory import Memory
 
@@ -201,6 +207,112 @@ class Scope:
             logits = (full._logits(text), self._logits(text)) if self.card.causal else None
             comparing.add(a, b, logits)
         return comparing.result()
+
+    def index(
+        self,
+        sources: str | Path | Sequence[str | Path],
+        folder: Path | str | None = None,
+        *,
+        tokens: int | None = None,
+        window: int | None = None,
+        overlap: int = 0,
+        field: str = "text",
+    ) -> Index:
+        """Build the index of a corpus, or go on with one that was begun, or open one that is whole.
+
+        Args:
+            sources: Files, folders, patterns, `-`, or `hf:` data sets; see `neuronscope.corpus`.
+            folder: Where it is, or shall be; by default a folder of this model's own below the data folder.
+            tokens: The most tokens to read.
+            window: Tokens that run together; 128, or the model's context if that is shorter.
+            overlap: How many tokens each window repeats of the one before it, as context.
+            field: The JSON field or column that holds the text.
+
+        Raises:
+            IndexProblem, FileError, InputError: see `neuronscope.index.build.build`.
+            Cancelled: what was reached is written first.
+        """
+        from neuronscope.index.build import build
+        from neuronscope.indexed import Index
+
+        asked = [sources] if isinstance(sources, str | Path) else sources
+        where = Path(folder) if folder is not None else self.index_folder
+        store = build(
+            self._lent,
+            self.card,
+            [str(one) for one in asked],
+            where,
+            tokens=tokens,
+            window=window,
+            overlap=overlap,
+            field=field,
+            offline=self.workspace.settings.offline,
+        )
+        return Index(store)
+
+    @property
+    def index_folder(self) -> Path:
+        """Where this model's own index is, unless another folder is named."""
+        name = re.sub(r"[^A-Za-z0-9.-]+", "-", self.card.label).strip("-.")
+        return (
+            self.workspace.settings.data_folder / "indexes" / f"{name}-{self.card.revision[:12]}-{self.card.precision}"
+        )
+
+    def reverse_query(
+        self,
+        index: Index,
+        neurons: Neuron | Sequence[Neuron],
+        n: Sequence[int] = (1, 2, 3),
+        sign: str = "+",
+        *,
+        skips: bool = True,
+        budget: int = 4096,
+    ) -> ReverseQuery:
+        """`Index.reverse_query`, made exact by running the model where the patterns occur, at most `budget` times.
+
+        Raises:
+            OtherIndex: if the index was made from another model.
+            Cancelled: between two batches.
+        """
+        from neuronscope.analysis.reverse_query import answer
+        from neuronscope.index.measure import measure
+
+        index.check(self.card)
+        question = index.question(neurons, n, sign, skips=skips)
+        sample = index.measurements(question, budget)
+        members = [member.neuron for member in question.members]
+        values = measure(self._lent, index.store.corpus, sample.positions, members)
+        return answer(question, index.shown, (sample, values))
+
+    def responders(
+        self, index: Index, text: str, *, regular: bool = False, most: int = 1024, limit: int = 50
+    ) -> Responders:
+        """The neurons that a token, n-gram or regular expression excites or calms most, of all neurons.
+
+        The model is run where the text occurs in the corpus, at most `most` times (a random sample of them).
+
+        Raises:
+            OtherIndex: if the index was made from another model.
+            InputError: if the text does not occur, or the expression is none.
+        """
+        from neuronscope.analysis.responders import responders_at
+        from neuronscope.index.measure import measure
+
+        index.check(self.card)
+        positions = index.find(text, regular=regular, limit=most)
+        units = [index.neuron(row) for row in range(self.card.layers * self.card.neurons)]
+        return responders_at(index.background, measure(self._lent, index.store.corpus, positions, units), limit)
+
+    def contexts(self, index: Index, neuron: Neuron, examples: Sequence[Example]) -> list[Example]:
+        """Examples of an index with the activation on every token, measured by running their windows again."""
+        from neuronscope.index.measure import measure
+
+        index.check(self.card)
+        spans = [range(one.position - one.peak, one.position - one.peak + len(one.tokens)) for one in examples]
+        positions = np.unique(np.concatenate([np.array(span) for span in spans])) if spans else np.zeros(0, np.int64)
+        values = measure(self._lent, index.store.corpus, positions, [neuron])[:, 0] if spans else np.zeros(0)
+        found = [values[np.searchsorted(positions, np.array(span))].astype(np.float64) for span in spans]
+        return [replace(one, values=own) for one, own in zip(examples, found, strict=True)]
 
     def _logits(self, text: str) -> Float[np.ndarray, "tokens vocabulary"]:
         from neuronscope.engine.weights import next_token_logits

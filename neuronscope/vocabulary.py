@@ -166,7 +166,7 @@ class Activations:
         return layer[:, neuron.index]
 
     def unit_name(self, index: int) -> str:
-        """What a unit is called within its layer: `N12`, in the residual stream `D12`, in the attention site `H3.12`."""
+        """A unit's name within its layer: `N12`, in the residual stream `D12`, at the attention site `H3.12`."""
         if self.heads:
             head, dimension = divmod(index, self.values.shape[-1] // self.heads)
             return f"H{head}.{dimension}"
@@ -319,6 +319,54 @@ class DirectEffects:
     """The target's logit, with nothing left out, before any soft cap."""
     values: Float[np.ndarray, "layers neurons"]
     """`a · (gain * u_target, centred) · w_out / sigma`, with the final norm's actual scale sigma at that token."""
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One context from a corpus in which a neuron did something."""
+
+    text: str
+    """The text of the context."""
+    tokens: tuple[str, ...]
+    """How each of its tokens is shown."""
+    values: Float[np.ndarray, " tokens"]
+    """The activation on each, NaN where it is not known; within 0.4 % of the peak where it comes from an index."""
+    peak: int
+    """Which token of the context it is about."""
+    value: float
+    """The activation on that token."""
+    position: int
+    """That token's position in the corpus."""
+    document: str
+    """Where the context stands: the source, and which document of it."""
+    offset: int
+    """Where that token starts in the document, in characters."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """A stretch of a neuron's range, how much of the corpus falls into it, and some examples of it."""
+
+    low: float
+    """From this activation on."""
+    high: float
+    """Up to this one."""
+    share: float
+    """Share of the corpus' tokens whose activation lies between them, from those that the histogram counted."""
+    examples: tuple[Example, ...]
+    """Tokens drawn at random from the band, at most one from each bin of the histogram."""
+
+
+@dataclass(frozen=True, eq=False)
+class Histogram:
+    """How often a neuron took which values over a corpus, in bins of equal width on a logarithmic scale."""
+
+    edges: Float[np.ndarray, " edges"]
+    """Where the bins begin and end, ascending."""
+    counts: Int[np.ndarray, " bins"]
+    """Tokens in each, of those drawn for the histogram."""
+    tokens: int
+    """How many tokens were drawn."""
 
 
 def _start(text: str, limit: int = 40) -> str:

@@ -77,7 +77,9 @@ def capture(
     heads = {Site.ATTENTION: model.card.heads}
     return [
         {
-            site: Activations(buffer.numpy(), text, site, chosen, model.card.source, heads.get(site))
+            site: Activations(
+                buffer.numpy(), text, site, chosen, model.card.source, heads.get(site), model.card.window(text)
+            )
             for site, buffer in result.items()
         }
         for text, result in zip(texts, results, strict=True)
@@ -105,6 +107,31 @@ def forward(
             attention_mask=None if mask.all() else mask.long().to(device),
             **options,
         )
+
+
+def run(
+    model: LoadedModel,
+    ids: Int[Tensor, "batch positions"],
+    mask: Bool[Tensor, "batch positions"],
+    sites: Sequence[Site],
+    layers: Sequence[int],
+    see: Callable[[Site, int], See],
+) -> None:
+    """Run one padded batch and hand what passes at each site of `layers` to `see(site, place of the layer)`.
+
+    Each function gets a tensor [batch, positions, units] of the model's own precision, which it must not keep: some
+    families change it in place afterwards. Within a layer, gate and up pass before the neurons. The model stops after
+    the last of them, and is left as it was whatever happens.
+    """
+    batch, length = ids.shape
+
+    def shaped(site: Site, place: int) -> See:
+        look = see(site, place)
+        # Some families flatten batch and tokens before the MLP.
+        return lambda values: look(values.reshape(batch, length, -1))
+
+    with hooked(_hooks(model, sites, layers, shaped)), contextlib.suppress(_Passed):
+        forward(model, ids, mask)
 
 
 def within_context(model: LoadedModel, text: Tokens) -> None:
@@ -247,16 +274,13 @@ def _run_batch(
 
     def keep(site: Site, place: int) -> See:
         def copy(values: Tensor) -> None:
-            # Some families flatten batch and tokens before the MLP.
-            values = values.reshape(len(batch), length, -1)
             for row, (piece, first, room) in enumerate(zip(batch, firsts, rooms, strict=True)):
                 kept = values[row, first + piece.skip : first + len(piece)]
                 room[site][place, piece.start : piece.start + len(kept)].copy_(kept)
 
         return copy
 
-    with hooked(_hooks(model, tuple(rooms[0]), layers, keep)), contextlib.suppress(_Passed):
-        forward(model, ids, mask)
+    run(model, ids, mask, tuple(rooms[0]), layers, keep)
 
 
 def _hooks(

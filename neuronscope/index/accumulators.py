@@ -1,0 +1,376 @@
+"""What a scan keeps of every neuron of a layer, updated inside the forward pass while its values are in the cache.
+
+Moments are sums of powers about a centre near the mean, in float32 over a few dozen tokens and in float64 from there.
+The strongest contexts are found from each window's maximum: only neurons whose maximum passes their present k-th best
+are looked at again. A context's value and position are packed into one int64, so that order and ties are total and any
+merge of two lists is exact: larger value first, then the earlier position.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from neuronscope.index.plan import AFTER, BEFORE, BINS, CONTEXT, KEPT_CONTEXTS, Batch, Cases, K
+
+NOTHING = -(1 << 63)
+"""The key of an empty place: below every other."""
+UNSEEN = (1 << 63) - 1
+"""The key of a bin without an example: above every other."""
+NO_VALUE = -128
+"""Stands in a context where there is no token."""
+_CHUNK_BYTES = 1 << 20
+"""How much of a layer's values to work on at once: what stays in a core's cache."""
+_CHUNK_TOKENS = 64
+"""And at most this many tokens: longer sums of float32 would cost moments their sixth digit."""
+_LARGEST_HALF = 65_504.0
+
+
+def pack(values: Float[Tensor, " n"], positions: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
+    """One int64 for value and position: the larger value first, and of equal values the earlier position."""
+    bits = (values + 0.0).contiguous().view(torch.int32).to(torch.int64)  # + 0.0 makes of -0.0 a 0.0
+    ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
+    return (ordered << 32) + (0xFFFFFFFF - positions)
+
+
+def unpack(keys: Int[np.ndarray, "*n"]) -> tuple[Float[np.ndarray, "*n"], Int[np.ndarray, "*n"]]:
+    """The values and positions that `pack` put together; NaN where a place is empty."""
+    ordered = (keys >> 32).astype(np.int32)
+    values = np.where(ordered < 0, ordered ^ 0x7FFFFFFF, ordered).astype(np.int32).view(np.float32)
+    positions = (0xFFFFFFFF - (keys & 0xFFFFFFFF)).astype(np.uint32)
+    empty = keys == NOTHING
+    return np.where(empty, np.float32(np.nan), values), np.where(empty, np.uint32(0xFFFFFFFF), positions)
+
+
+def bins(values: Float[Tensor, "*n"], scale: float) -> Int[Tensor, "*n"]:
+    """The histogram bin of each value: logarithmic on either side of a middle bin for |a| < scale / 128.
+
+    Bins 65 to 127 hold positive values, 63 to 1 negative ones, 0.238 octaves each (a factor of 1.18); the last on
+    either side takes whatever is beyond 256 x scale.
+    """
+    half = BINS // 2 - 1
+    steps = (values.abs() * (128 / scale)).clamp_(min=0.5).log2_().mul_(half / 15).floor_().clamp_(-1, half - 1)
+    return (torch.sign(values) * (steps + 1)).to(torch.int64) + BINS // 2
+
+
+def bin_edges(scale: float) -> Float[np.ndarray, " edges"]:
+    """Lower edges of bins 1 to 127, and the upper edge of the last: 128 numbers, bin i between edges i - 1 and i.
+
+    Bin 0 is never used; the outermost edges are nominal, since the outermost bins take all that is beyond.
+    """
+    half = BINS // 2 - 1
+    positive = scale / 128 * 2.0 ** (np.arange(half + 1) * 15 / half)
+    return np.concatenate([-positive[::-1], positive])
+
+
+@dataclass
+class Tops:
+    """The strongest contexts of one case for every neuron of a layer, in no order."""
+
+    sign: int
+    """1 for the largest values, -1 for the most negative."""
+    keys: Int[Tensor, "places neurons"]
+    """Value times sign, and position."""
+    contexts: Int[Tensor, "places neurons context"]
+    """Values around each, as a share of the peak in 1/127."""
+    threshold: Float[Tensor, " neurons"]
+    """The k-th best so far: nothing below it need be looked at."""
+
+    @classmethod
+    def empty(cls, sign: int, neurons: int, floor: Float[Tensor, " neurons"]) -> Tops:
+        """No contexts yet; values below `floor` are known not to count."""
+        device = floor.device
+        keys = torch.full((K, neurons), NOTHING, dtype=torch.int64, device=device)
+        contexts = torch.full((K, neurons, CONTEXT), NO_VALUE, dtype=torch.int8, device=device)
+        return cls(sign, keys, contexts, floor.clone())
+
+    def see(
+        self,
+        values: Float[Tensor, "windows tokens neurons"],
+        allowed: Tensor | None,
+        peaks: Float[Tensor, "windows neurons"],
+        batch: Batch,
+    ) -> None:
+        """Take in a batch; `peaks` are each window's largest values times sign, `allowed` the places of this case."""
+        passing = (peaks >= self.threshold) & (peaks > -math.inf)
+        neurons = passing.any(0).nonzero().squeeze(1)
+        if not neurons.numel():
+            return
+        left = torch.where(passing, peaks, -math.inf)[:, neurons]
+        touched = []
+        for _ in range(len(peaks)):
+            peak, window = left.max(0)
+            found = self._insert(values, allowed, neurons, window, peak, batch)
+            touched.append(neurons[found])
+            left[window[found], found] = -math.inf
+            again = found[(left[:, found] > -math.inf).any(0)]
+            if not again.numel():
+                break
+            neurons, left = neurons[again], left[:, again]
+        changed = torch.unique(torch.cat(touched))
+        worst = self.keys[:, changed].amin(0)
+        full = worst > NOTHING
+        lowest = torch.from_numpy(unpack(worst[full].cpu().numpy())[0]).to(worst.device)
+        self.threshold[changed[full]] = torch.maximum(self.threshold[changed[full]], lowest)
+
+    def _insert(
+        self,
+        values: Tensor,
+        allowed: Tensor | None,
+        neurons: Int[Tensor, " candidates"],
+        window: Int[Tensor, " candidates"],
+        peak: Float[Tensor, " candidates"],
+        batch: Batch,
+    ) -> Int[Tensor, " inserted"]:
+        """Put each candidate's best window in the place of its worst context, if it is better; says which went in."""
+        rows = values[window, :, neurons]
+        signed = torch.where(batch.kept[window], rows if self.sign > 0 else -rows, -math.inf)
+        if allowed is not None:
+            signed = torch.where(allowed[window, :, neurons], signed, -math.inf)
+        column = _argmax(signed)
+        keys = pack(peak, batch.base[window] + column)
+        listed = self.keys[:, neurons].T
+        place = _argmax(-1 - listed)  # the smallest: -1 - k turns the order round without overflow
+        worst = listed.gather(1, place[:, None]).squeeze(1)
+        better = ((keys > worst) & (peak > -math.inf)).nonzero().squeeze(1)
+        self.keys[place[better], neurons[better]] = keys[better]
+        # Only what stands among the first now can stand among the first at the end.
+        ahead = (listed[better] > keys[better, None]).sum(1)
+        shown = better[ahead < KEPT_CONTEXTS]
+        self.contexts[place[shown], neurons[shown]] = _around(rows[shown], column[shown], batch.text[window[shown]])
+        return better
+
+
+def _argmax(values: Tensor) -> Int[Tensor, " n"]:
+    """The first place of each row's largest value; numpy's is several times as fast on a CPU."""
+    if values.device.type == "cpu":
+        return torch.from_numpy(values.numpy().argmax(1))
+    return values.argmax(1)
+
+
+def _around(rows: Float[Tensor, "n tokens"], column: Int[Tensor, " n"], text: Tensor) -> Int[Tensor, "n context"]:
+    """Values from `BEFORE` tokens before the peak to `AFTER` after it, as a share of the peak in 1/127."""
+    at = column[:, None] + torch.arange(-BEFORE, AFTER + 1, device=rows.device)
+    inside = (at >= 0) & (at < rows.shape[1])
+    at = at.clamp(0, rows.shape[1] - 1)
+    peak = rows.gather(1, column[:, None]).abs().clamp(min=1e-30)
+    share = (rows.gather(1, at) / peak * 127).round_().clamp_(-127, 127).to(torch.int8)
+    return share.masked_fill_(~(inside & text.gather(1, at)), NO_VALUE)
+
+
+class Accumulator:
+    """Everything kept of one layer over one shard."""
+
+    def __init__(
+        self,
+        neurons: int,
+        cases: Cases,
+        *,
+        scale: float,
+        slots: int,
+        samples: int,
+        floors: Float[Tensor, "cases neurons"],
+    ) -> None:
+        """`slots` tokens are tabulated and `samples` of this shard's tokens belong to the sample."""
+        device = floors.device
+        self.neurons, self.cases, self.scale = neurons, cases, scale
+        self.seen = 0
+        self.centre: Tensor | None = None
+        self.powers = torch.zeros(5, neurons, dtype=torch.float64, device=device)
+        self.positive = torch.zeros(neurons, dtype=torch.float64, device=device)
+        self.case_counts = torch.zeros(2, neurons, dtype=torch.float64, device=device)
+        self.largest = torch.full((neurons,), -math.inf, device=device)
+        self.smallest = torch.full((neurons,), math.inf, device=device)
+        self.tops = [Tops.empty(sign, neurons, floor) for sign, floor in zip(cases.signs, floors, strict=True)]
+        self.sums = torch.zeros(slots, neurons, device=device)
+        self.maxima = torch.full((slots, neurons), -math.inf, device=device)
+        self.histogram = torch.zeros(BINS * neurons, dtype=torch.int32, device=device)
+        self.examples = torch.full((BINS * neurons,), UNSEEN, dtype=torch.int64, device=device)
+        self.example_values = torch.zeros(BINS * neurons, dtype=torch.float16, device=device)
+        self.sample = torch.zeros(samples, neurons, dtype=torch.float16, device=device)
+        self.apart = torch.zeros(2, neurons, dtype=torch.float64, device=device)
+        self.apart_largest = torch.full((neurons,), -math.inf, device=device)
+        self.apart_smallest = torch.full((neurons,), math.inf, device=device)
+        self.apart_seen = 0
+        rows = max(min(_CHUNK_BYTES // (4 * neurons), _CHUNK_TOKENS), 1)
+        self._buffers = torch.empty(3, rows, neurons, device=device)
+        self._ones = torch.ones(1, rows, device=device)
+
+    @property
+    def chunk(self) -> int:
+        """How many tokens to work on at once."""
+        return self._buffers.shape[1]
+
+    def see(self, values: Float[Tensor, "windows tokens neurons"], gate: Tensor | None, batch: Batch) -> None:
+        """Take in one batch: the layer's neurons, and for a gated MLP its gate before the activation function."""
+        peaks = self._moments(values, gate, batch)
+        for case, (top, sign) in enumerate(zip(self.tops, self.cases.signs, strict=True)):
+            allowed = None if gate is None else self.cases.allowed(case, gate)
+            top.see(values, allowed, peaks[case] if sign > 0 else -peaks[case], batch)
+        flat = values.reshape(-1, self.neurons)
+        self._tokens(flat, batch)
+        self._histogram(flat, batch)
+        if batch.sampled.numel():
+            picked = flat[batch.sampled].clamp(-_LARGEST_HALF, _LARGEST_HALF)
+            self.sample[batch.sample_rows] = picked.to(torch.float16)
+        self._apart(flat[batch.apart])
+
+    def _moments(
+        self, values: Float[Tensor, "windows tokens neurons"], gate: Tensor | None, batch: Batch
+    ) -> list[Float[Tensor, "windows neurons"]]:
+        """Add to the moments; return each window's extreme values, case by case."""
+        windows = len(values)
+        peaks = [
+            torch.full((windows, self.neurons), -math.inf * sign, device=values.device) for sign in self.cases.signs
+        ]
+        sums = torch.zeros(8, self.neurons, dtype=torch.float64, device=values.device)
+        for first, last, start, stop in batch.chunks(self.chunk):
+            part = values[first:last, start:stop]
+            if self.centre is None:
+                self.centre = part.reshape(-1, self.neurons).mean(0)
+            self._add_powers(part, sums)
+            gates = None if gate is None else gate[first:last, start:stop]
+            for peak, extreme in zip(peaks, self._extremes(part, gates, sums), strict=True):
+                grow = torch.maximum if extreme.sign > 0 else torch.minimum
+                grow(peak[first:last], extreme.values, out=peak[first:last])
+        self.powers += sums[:5]
+        self.positive += sums[5]
+        self.case_counts += sums[6:]
+        self.seen += batch.count
+        if gate is None:
+            self._widen(peaks[0].amax(0), peaks[1].amin(0))
+        return peaks
+
+    def _widen(self, largest: Float[Tensor, " neurons"], smallest: Float[Tensor, " neurons"]) -> None:
+        torch.maximum(self.largest, largest, out=self.largest)
+        torch.minimum(self.smallest, smallest, out=self.smallest)
+
+    def _add_powers(self, part: Float[Tensor, "windows tokens neurons"], sums: Float[Tensor, "8 neurons"]) -> None:
+        """Add the first four powers about the centre, |a|, and how often a > 0."""
+        windows, tokens, _ = part.shape
+        rows = windows * tokens
+        d, power, ones = self._buffers[0, :rows], self._buffers[1, :rows], self._ones[:, :rows]
+        assert self.centre is not None, "set by the first batch"
+        torch.sub(part, self.centre, out=d.view(part.shape))
+        sums[0] += (ones @ d)[0]
+        torch.mul(d, d, out=power)
+        sums[1] += (ones @ power)[0]
+        torch.mul(d, power, out=d)
+        sums[2] += (ones @ d)[0]
+        torch.mul(power, power, out=power)
+        sums[3] += (ones @ power)[0]
+        torch.abs(part, out=d.view(part.shape))
+        sums[4] += (ones @ d)[0]
+        torch.sign(part, out=d.view(part.shape))
+        sums[5] += (ones @ d.clamp_(min=0))[0]
+
+    def _extremes(self, part: Tensor, gate: Tensor | None, sums: Tensor) -> list[Extreme]:
+        if gate is None:
+            return [Extreme(1, part.amax(1)), Extreme(-1, part.amin(1))]
+        self._widen(part.amax((0, 1)), part.amin((0, 1)))
+        rows = part.shape[0] * part.shape[1]
+        open_, passed, ones = self._buffers[0, :rows], self._buffers[1, :rows], self._ones[:, :rows]
+        torch.sign(gate, out=open_.view(part.shape)).clamp_(min=0)
+        sums[6] += (ones @ open_)[0]
+        torch.mul(part, open_.view(part.shape), out=passed.view(part.shape))
+        through = passed.view(part.shape)
+        found = [through.amax(1), through.amin(1)]
+        torch.sign(passed, out=open_).clamp_(min=0)
+        sums[7] += (ones @ open_)[0]
+        torch.sub(part, through, out=through)
+        found += [through.amin(1), through.amax(1)]
+        # Where no token of a window belongs to a case its extreme is 0, which is not a value of that case.
+        return [
+            Extreme(sign, torch.where(values == 0, -math.inf * sign, values))
+            for sign, values in zip(self.cases.signs, found, strict=True)
+        ]
+
+    def _tokens(self, flat: Float[Tensor, "tokens neurons"], batch: Batch) -> None:
+        if not batch.tabulated.numel():
+            return
+        picked = flat[batch.tabulated]
+        slots = batch.slots[:, None].expand(-1, self.neurons)
+        self.sums.scatter_add_(0, slots, picked)
+        self.maxima.scatter_reduce_(0, slots, picked, "amax")
+
+    def _histogram(self, flat: Float[Tensor, "tokens neurons"], batch: Batch) -> None:
+        if not batch.counted.numel():
+            return
+        picked = flat[batch.counted]
+        places = (bins(picked, self.scale) * self.neurons + torch.arange(self.neurons, device=flat.device)).view(-1)
+        self.histogram.scatter_add_(0, places, torch.ones_like(places, dtype=torch.int32))
+        keys = batch.counted_keys[:, None].expand(-1, self.neurons).reshape(-1)
+        self.examples.scatter_reduce_(0, places, keys, "amin")
+        won = self.examples[places] == keys
+        self.example_values[places[won]] = picked.view(-1)[won].clamp(-_LARGEST_HALF, _LARGEST_HALF).to(torch.float16)
+
+    def _apart(self, values: Float[Tensor, "tokens neurons"]) -> None:
+        if not len(values):
+            return
+        self.apart_seen += len(values)
+        self.apart[0] += values.double().sum(0)
+        self.apart[1] += values.double().square().sum(0)
+        torch.maximum(self.apart_largest, values.amax(0), out=self.apart_largest)
+        torch.minimum(self.apart_smallest, values.amin(0), out=self.apart_smallest)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What was accumulated, neurons along the first axis (rows of `sums`, `maxima` and `sample` excepted)."""
+        mean, m2, m3, m4 = _central(self.powers[:4].cpu().numpy(), self.centre, self.seen)
+        count = float(self.seen)
+        open_, both = self.case_counts.cpu().numpy()
+        positive = self.positive.cpu().numpy()
+        cases = np.stack([both, open_ - both, count - open_ - positive + both, positive - both], 1)
+        tops = [_in_order(top) for top in self.tops]
+        shape = (BINS, self.neurons)
+        return {
+            "mean": mean, "m2": m2, "m3": m3, "m4": m4,
+            "absolute": self.powers[4].cpu().numpy(),
+            "positive": positive,
+            "case_counts": cases,
+            "largest": self.largest.cpu().numpy(),
+            "smallest": self.smallest.cpu().numpy(),
+            "keys": np.stack([keys for keys, _ in tops], 1),
+            "contexts": np.stack([contexts for _, contexts in tops], 1),
+            "histogram": np.ascontiguousarray(self.histogram.view(shape).T.cpu().numpy()),
+            "examples": np.ascontiguousarray(self.examples.view(shape).T.cpu().numpy()),
+            "example_values": np.ascontiguousarray(self.example_values.view(shape).T.cpu().numpy()),
+            "apart_sum": self.apart[0].cpu().numpy(), "apart_square": self.apart[1].cpu().numpy(),
+            "apart_largest": self.apart_largest.cpu().numpy(), "apart_smallest": self.apart_smallest.cpu().numpy(),
+            "sums": self.sums.cpu().numpy(), "maxima": self.maxima.cpu().numpy(), "sample": self.sample.cpu().numpy(),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Extreme:
+    """The largest or most negative value of every neuron in some windows."""
+
+    sign: int
+    """1 for the largest, -1 for the most negative."""
+    values: Float[Tensor, "windows neurons"]
+    """The values."""
+
+
+def _in_order(top: Tops) -> tuple[Int[np.ndarray, "neurons places"], Int[np.ndarray, "neurons kept context"]]:
+    """A case's contexts from the strongest down; values around them only for the first."""
+    keys, order = top.keys.sort(0, descending=True)
+    first = order[:KEPT_CONTEXTS, :, None].expand(-1, -1, CONTEXT)
+    contexts = top.contexts.gather(0, first)
+    return keys.T.cpu().numpy().copy(), contexts.transpose(0, 1).contiguous().cpu().numpy()
+
+
+def _central(
+    powers: Float[np.ndarray, "4 neurons"], centre: Tensor | None, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Mean and sums of central powers from sums of powers about `centre`."""
+    n = max(count, 1)
+    s1, s2, s3, s4 = powers / n
+    mean = s1 + (0.0 if centre is None else centre.double().cpu().numpy())
+    m2 = s2 - s1**2
+    m3 = s3 - 3 * s1 * s2 + 2 * s1**3
+    m4 = s4 - 4 * s1 * s3 + 6 * s1**2 * s2 - 3 * s1**4
+    return mean, np.maximum(m2, 0) * count, m3 * count, np.maximum(m4, 0) * count

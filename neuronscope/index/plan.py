@@ -1,0 +1,245 @@
+"""How a scan is cut up: shards of windows, batches of a shard, and which tokens are tabulated, counted or sampled.
+
+The plan follows from the corpus and the model alone, so that any number of workers, in any order, with any
+interruption, come to the same index bit by bit. Windows are dealt to shards at random (seed 0): a part of the shards is
+a fair sample of the corpus, which is what makes an index usable while it is being built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from neuronscope.index.read_corpus import ReadCorpus
+
+K = 50
+"""Strongest contexts kept of each case."""
+KEPT_CONTEXTS = 20
+"""How many of them keep the values around the peak."""
+BEFORE, AFTER = 17, 6
+"""Tokens kept before and after a peak."""
+CONTEXT = BEFORE + 1 + AFTER
+BINS = 128
+"""Bins of the histogram."""
+SHARD_TOKENS = 65_536
+BATCH_TOKENS = 1024
+SAMPLE = 1024
+"""Tokens whose activations are kept whole."""
+COUNTED, LEAST_SHARE = 16_384, 1 / 32
+"""The histogram counts about this many tokens, drawn by hash, and of a large corpus this share."""
+_TABLE_BYTES = 256 << 20
+"""Memory for the sums and maxima of the tabulated tokens of one shard."""
+
+
+@dataclass(frozen=True)
+class Cases:
+    """The kinds of context told apart: both signs, or in a gated MLP the four signs of gate and up."""
+
+    names: tuple[str, ...]
+    """How each is called."""
+    signs: tuple[int, ...]
+    """The sign that the activation then has."""
+
+    @classmethod
+    def of(cls, gated: bool) -> Cases:
+        """The cases of an MLP."""
+        return cls(("++", "+-", "-+", "--"), (1, -1, -1, 1)) if gated else cls(("+", "-"), (1, -1))
+
+    def allowed(self, case: int, gate: Tensor) -> Tensor:
+        """Where the gate has the sign of `case`."""
+        return gate > 0 if self.names[case][0] == "+" else gate <= 0
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Windows that run together."""
+
+    ids: Int[Tensor, "windows tokens"]
+    """What runs, special tokens and padding included."""
+    real: Bool[Tensor, "windows tokens"]
+    """Places that are not padding."""
+    text: Bool[Tensor, "windows tokens"]
+    """Places that hold tokens of the corpus: neither padding nor the special tokens around a window."""
+    kept: Bool[Tensor, "windows tokens"]
+    """Places that count."""
+    runs: tuple[tuple[int, int, int], ...]
+    """Stretches of places that count: window, first place, and the one after the last."""
+    base: Int[Tensor, " windows"]
+    """The corpus position of each window's place 0."""
+    tabulated: Int[Tensor, " n"]
+    """Places, rows one after the other, of tokens in the table of frequent tokens."""
+    slots: Int[Tensor, " n"]
+    """Their rows in that table."""
+    counted: Int[Tensor, " m"]
+    """Places of tokens that go into the histogram."""
+    counted_keys: Int[Tensor, " m"]
+    """Their hash and position, packed: the smallest of a bin is its example."""
+    sampled: Int[Tensor, " s"]
+    """Places of tokens in the sample."""
+    sample_rows: Int[Tensor, " s"]
+    """Their rows among the shard's sampled tokens."""
+    apart: Int[Tensor, " p"]
+    """Places of special tokens, and of first tokens where no special one stands before them."""
+    count: int = field(default=0)
+    """How many tokens count."""
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        moved: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        moved |= {name: value.to(device) for name, value in moved.items() if isinstance(value, Tensor)}
+        return Batch(**moved)
+
+    def chunks(self, size: int) -> Iterator[tuple[int, int, int, int]]:
+        """Blocks of places that all count, at most `size` tokens each: rows first to last, places start to stop."""
+        at = 0
+        while at < len(self.runs):
+            row, start, stop = self.runs[at]
+            most = max(size // (stop - start), 1)
+            together = 1
+            while at + together < len(self.runs) and together < most:
+                if self.runs[at + together] != (row + together, start, stop):
+                    break
+                together += 1
+            for place in range(start, stop, size):
+                yield row, row + together, place, min(place + size, stop)
+            at += together
+
+
+def hashes(positions: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """A well mixed 31-bit number for each position (splitmix64): decides which tokens are sampled."""
+    with np.errstate(over="ignore"):
+        x = positions.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((x ^ (x >> np.uint64(31))) >> np.uint64(33)).astype(np.int64)
+
+
+class Plan:
+    """The shards of one corpus for one model."""
+
+    def __init__(self, corpus: ReadCorpus, neurons: int, *, layers: int) -> None:
+        """`neurons` of one layer; the table of tokens is as large as its memory allows over all `layers`."""
+        self.corpus = corpus
+        windows = corpus.windows
+        order = np.random.default_rng(0).permutation(len(windows))
+        dealt = np.cumsum(windows["length"][order].astype(np.int64))
+        cuts = np.searchsorted(dealt, np.arange(SHARD_TOKENS, int(dealt[-1]) if len(dealt) else 0, SHARD_TOKENS)) + 1
+        self.shards: tuple[Int[np.ndarray, " windows"], ...] = tuple(
+            np.sort(shard) for shard in np.split(order, np.unique(cuts)) if len(shard)
+        )
+        self.slots = min(_TABLE_BYTES // (8 * neurons * layers), 4096)
+
+    @property
+    def kept(self) -> Bool[np.ndarray, " tokens"]:
+        """The tokens of the corpus that count; each does in one window."""
+        return self.corpus.counted
+
+    @cached_property
+    def counts(self) -> Int[np.ndarray, " vocabulary"]:
+        """How often each id occurs among the tokens that count."""
+        return np.bincount(self.corpus.ids[self.kept])
+
+    @cached_property
+    def tabulated(self) -> Int[np.ndarray, " slots"]:
+        """The ids whose sums are kept: the most frequent, in ascending order of id."""
+        counts = self.counts
+        occurring = np.flatnonzero(counts)
+        frequent = occurring[np.lexsort((occurring, -counts[occurring]))][: self.slots]
+        return np.sort(frequent)
+
+    @cached_property
+    def counted_below(self) -> int:
+        """Tokens whose hash is below this go into the histogram."""
+        share = max(COUNTED / max(int(self.kept.sum()), 1), LEAST_SHARE)
+        return int(min(share, 1.0) * (1 << 31))
+
+    @cached_property
+    def sampled(self) -> Int[np.ndarray, " sample"]:
+        """Positions of the sample, ascending: the smallest hashes among the tokens that count."""
+        positions = np.flatnonzero(self.kept)
+        drawn = hashes(positions)
+        smallest = np.lexsort((positions, drawn))[:SAMPLE]
+        return np.sort(positions[smallest])
+
+    def sampled_in(self, shard: int) -> Int[np.ndarray, " n"]:
+        """Rows of the sample that this shard fills, in the order in which it fills them."""
+        return np.flatnonzero(np.isin(self.corpus.window_of(self.sampled), self.shards[shard]))
+
+    def batches(self, shard: int) -> Iterator[Batch]:
+        """The batches of one shard: windows of like length together, longest first."""
+        windows = self.corpus.windows
+        chosen = self.shards[shard]
+        chosen = chosen[np.argsort(-windows["length"][chosen].astype(np.int64), kind="stable")]
+        rows = {int(position): row for row, position in enumerate(self.sampled[self.sampled_in(shard)])}
+        specials = len(self.corpus.lead) + len(self.corpus.tail)
+        at = 0
+        while at < len(chosen):
+            longest = int(windows["length"][chosen[at]]) + specials
+            together = max(BATCH_TOKENS // longest, 1)
+            yield self._batch(chosen[at : at + together], rows)
+            at += together
+
+    def _batch(self, windows: Int[np.ndarray, " windows"], rows: dict[int, int]) -> Batch:
+        corpus = self.corpus
+        lead, tail = corpus.lead, corpus.tail
+        table = corpus.windows[windows]
+        lengths = table["length"].astype(np.int64)
+        first = table["first"].astype(np.int64)
+        width = int(lengths.max()) + len(lead) + len(tail)
+        place = np.arange(width)
+        inside = (place >= len(lead)) & (place < len(lead) + lengths[:, None])
+        real = place < len(lead) + lengths[:, None] + len(tail)
+        base = first - len(lead)
+        position = base[:, None] + place
+        ids = np.zeros((len(windows), width), dtype=np.int64)
+        ids[:, : len(lead)] = lead
+        ids[inside] = corpus.ids[position[inside]]
+        for row, length in enumerate(lengths):
+            ids[row, len(lead) + length : len(lead) + length + len(tail)] = tail
+        kept = inside & (place >= len(lead) + table["context"].astype(np.int64)[:, None])
+        kept[kept] = self.kept[position[kept]]
+        if not lead:
+            kept[:, 0] = False
+        apart = real & ~kept & ~(inside & (place < len(lead) + table["context"].astype(np.int64)[:, None]))
+        flat = np.flatnonzero(kept)
+        at = position.reshape(-1)[flat]
+        drawn = hashes(at)
+        counted = drawn < self.counted_below
+        sampled = np.isin(at, self.sampled)
+        slots = np.searchsorted(self.tabulated, ids.reshape(-1)[flat]).clip(max=max(len(self.tabulated) - 1, 0))
+        listed = self.tabulated[slots] == ids.reshape(-1)[flat] if len(self.tabulated) else np.zeros(len(flat), bool)
+
+        def tensor(array: np.ndarray) -> Tensor:
+            return torch.from_numpy(np.ascontiguousarray(array))
+
+        return Batch(
+            ids=torch.from_numpy(ids),
+            real=tensor(real),
+            text=tensor(inside),
+            kept=tensor(kept),
+            runs=_runs(kept),
+            base=tensor(base),
+            tabulated=tensor(flat[listed]),
+            slots=tensor(slots[listed]),
+            counted=tensor(flat[counted]),
+            counted_keys=tensor((drawn[counted] << 32) + at[counted]),
+            sampled=tensor(flat[sampled]),
+            sample_rows=tensor(np.array([rows[p] for p in at[sampled].tolist()], dtype=np.int64)),
+            apart=tensor(np.flatnonzero(apart)),
+            count=len(flat),
+        )
+
+
+def _runs(kept: Bool[np.ndarray, "windows tokens"]) -> tuple[tuple[int, int, int], ...]:
+    edges = np.diff(np.pad(kept, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    rows, starts = np.nonzero(edges == 1)
+    _, stops = np.nonzero(edges == -1)
+    return tuple(zip(rows.tolist(), starts.tolist(), stops.tolist(), strict=True))
