@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -147,6 +147,19 @@ def layers(activations: Activations, selection: Selection, layer: int, mode: Mod
 def _some_layers(activations: Activations, layer: int) -> tuple[int, ...]:
     first = max(0, min(layer - LAYERS // 2, len(activations.layers) - LAYERS))
     return activations.layers[first : first + LAYERS]
+
+
+def outlines(texts: list[Activations], selection: Selection, layer: int, mode: Mode) -> dict[str, list[Any]]:
+    """The outlines in the plots of the open tab, by the plot's id: what is being looked at."""
+    first = looked_at(texts, selection)
+    if selection.tab == "neurons":
+        drawn = {
+            "text-overview": overview(first, selection, layer, mode),
+            "text-heat": heat(texts, selection, layer, mode),
+        }
+    else:
+        drawn = {"text-layers": layers(first, selection, layer, mode)} if selection.tab == "layers" else {}
+    return {name: [shape.to_plotly_json() for shape in figure.layout.shapes] for name, figure in drawn.items()}
 
 
 def statistics(found: LayerStatistics, selection: Selection, mode: Mode) -> go.Figure:

@@ -61,6 +61,7 @@ class Text:
     TABLE = "text-table"
     TABLE_PLACE = "text-table-place"
     INSPECTOR = "text-inspector"
+    OUTLINES = "text-outlines"
 
 
 def overview_panel() -> Any:

@@ -14,11 +14,12 @@ from dash.exceptions import PreventUpdate
 
 from neuronscope.analysis.comparison import compare
 from neuronscope.analysis.statistics import layer_statistics
-from neuronscope.app import pictures, prompt, text_panels
+from neuronscope.app import pictures, prompt, scenes, text_panels
 from neuronscope.app.asking import Frame, asked, looked_at, text_of
 from neuronscope.app.graphs import csv_id, framed
 from neuronscope.app.inspector import inspect
 from neuronscope.app.parts import choices
+from neuronscope.app.scenes import Scene, scene_id
 from neuronscope.app.selection import Selection
 from neuronscope.app.strips import text_strips
 from neuronscope.app.tables import table
@@ -50,6 +51,19 @@ COLUMNS = {
 }
 
 
+SCENES = {
+    Text.TABS: Scene(NAME, ("tab",)),
+    Text.STRIP: Scene(NAME, ("layer", "neuron", "position", "colour", "side")),
+    Text.INSPECTOR: Scene(NAME, ("position", "side")),
+    Text.OVERVIEW: Scene(NAME, ("measure", "side"), "neurons"),
+    Text.HEAT: Scene(NAME, ("layer", "rule", "count", "page", "side"), "neurons"),
+    Text.LAYERS: Scene(NAME, ("layer", "scale", "side"), "layers"),
+    Text.STATISTICS: Scene(NAME, ("statistic", "side"), "statistics"),
+    Text.OUTLINES: Scene(NAME, ("tab", "layer", "position", "side")),
+}
+"""What each part is drawn from. The locked token and, in the overview, the layer are outlines, which only move."""
+
+
 def layout(selection: Selection, model: str) -> Any:
     """The view, with its prompt filled in and everything else waiting for the text to be read."""
     left = html.Div(
@@ -69,16 +83,17 @@ def layout(selection: Selection, model: str) -> Any:
         text_panels.statistics_panel(selection), id=Text.STATISTICS_PANE, hidden=selection.tab != "statistics"
     )
     middle = html.Div([strip, tabs, neurons, layers, numbers], className="middle")
-    return html.Div(
-        [left, middle, html.Aside(id=Text.INSPECTOR, className="inspector", tabIndex=0, **{"aria-label": ASIDE})],
-        className="text-view",
-    )
+    look = html.Aside(id=Text.INSPECTOR, className="inspector", tabIndex=0, **{"aria-label": ASIDE})
+    stores = [*scenes.layout(NAME, SCENES), dcc.Store(id=Text.OUTLINES)]
+    return html.Div([left, middle, look, *stores], className="text-view")
 
 
 def register(app: Dash, workspace: Workspace) -> None:
     """Register the view's callbacks."""
+    scenes.register(app, NAME, SCENES)
     _register_settings(app, workspace)
     _register_neurons(app, workspace)
+    _register_outlines(app, workspace)
     _register_others(app, workspace)
     _register_presses(app, workspace)
     _register_csv(app, workspace)
@@ -95,19 +110,20 @@ def _register_settings(app: Dash, workspace: Workspace) -> None:
         Output(Text.NEURONS, "hidden"),
         Output(Text.LAYERS_PANE, "hidden"),
         Output(Text.STATISTICS_PANE, "hidden"),
-        Input(Frame.URL, "search"),
+        Input(scene_id(Text.TABS), "data"),
+        State(Frame.URL, "search"),
     )
-    def tabs(search: str) -> tuple[Any, ...]:
+    def tabs(_scene: Any, search: str) -> tuple[Any, ...]:
         selection = Selection.parse(search)
         return text_panels.tabs(selection), *(selection.tab != name for name in TABS)
 
-    @app.callback(Output(Text.STRIP, "children"), *_INPUTS[:2])
-    def strip(ready: Any, search: str) -> Any:
+    @app.callback(Output(Text.STRIP, "children"), *_seen(Text.STRIP)[:3])
+    def strip(ready: Any, _scene: Any, search: str) -> Any:
         scope, selection = asked(workspace, NAME, search, ready)
         return text_strips(_read(app, scope, selection, ready["model"]), selection, selection.layer_of(scope.card))
 
-    @app.callback(Output(Text.INSPECTOR, "children"), *_INPUTS[:2])
-    def look(ready: Any, search: str) -> Any:
+    @app.callback(Output(Text.INSPECTOR, "children"), *_seen(Text.INSPECTOR)[:3])
+    def look(ready: Any, _scene: Any, search: str) -> Any:
         scope, selection = asked(workspace, NAME, search, ready)
         first = looked_at(_read(app, scope, selection, ready["model"]), selection)
         return html.Section(inspect(scope, first, first.tokens.text, selection.position), className="panel")
@@ -119,9 +135,9 @@ def _register_neurons(app: Dash, workspace: Workspace) -> None:
         Output(Text.OVERVIEW, "style"),
         Output(Text.OVERVIEW_HEAD, "children"),
         Output(Text.OVERVIEW_TOOLS, "children"),
-        *_INPUTS,
+        *_seen(Text.OVERVIEW),
     )
-    def overview(ready: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
+    def overview(ready: Any, _scene: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready, tab="neurons")
         first = looked_at(_read(app, scope, selection, ready["model"]), selection)
         figure = pictures.overview(first, selection, selection.layer_of(scope.card), mode or "light")
@@ -135,9 +151,9 @@ def _register_neurons(app: Dash, workspace: Workspace) -> None:
         Output(Text.HEAT_HEAD, "children"),
         Output(Text.HEAT_TOOLS, "children"),
         Output(Text.PAGES, "children"),
-        *_INPUTS,
+        *_seen(Text.HEAT),
     )
-    def heat(ready: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
+    def heat(ready: Any, _scene: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready, tab="neurons")
         texts, layer = _read(app, scope, selection, ready["model"]), selection.layer_of(scope.card)
         figure = pictures.heat(texts, selection, layer, mode or "light")
@@ -148,15 +164,25 @@ def _register_neurons(app: Dash, workspace: Workspace) -> None:
         )
 
 
+def _register_outlines(app: Dash, workspace: Workspace) -> None:
+    scenes.register_outlines(app, Text.OUTLINES)
+
+    @app.callback(Output(Text.OUTLINES, "data"), *_seen(Text.OUTLINES))
+    def outlines(ready: Any, _scene: Any, search: str, mode: Mode | None) -> dict[str, Any]:
+        scope, selection = asked(workspace, NAME, search, ready)
+        texts, layer = _read(app, scope, selection, ready["model"]), selection.layer_of(scope.card)
+        return pictures.outlines(texts, selection, layer, mode or "light")
+
+
 def _register_others(app: Dash, workspace: Workspace) -> None:
     @app.callback(
         Output(Text.LAYERS, "figure"),
         Output(Text.LAYERS, "style"),
         Output(Text.LAYERS_HEAD, "children"),
         Output(Text.LAYERS_TOOLS, "children"),
-        *_INPUTS,
+        *_seen(Text.LAYERS),
     )
-    def layers(ready: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
+    def layers(ready: Any, _scene: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready, tab="layers")
         first = looked_at(_read(app, scope, selection, ready["model"]), selection)
         figure = pictures.layers(first, selection, selection.layer_of(scope.card), mode or "light")
@@ -167,9 +193,9 @@ def _register_others(app: Dash, workspace: Workspace) -> None:
         Output(Text.STATISTICS, "style"),
         Output(Text.STATISTICS_HEAD, "children"),
         Output(Text.TABLE_PLACE, "children"),
-        *_INPUTS,
+        *_seen(Text.STATISTICS),
     )
-    def statistics(ready: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
+    def statistics(ready: Any, _scene: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready, tab="statistics")
         found = layer_statistics(looked_at(_read(app, scope, selection, ready["model"]), selection))
         return *framed(pictures.statistics(found, selection, mode or "light")), table(
@@ -225,7 +251,10 @@ def _register_csv(app: Dash, workspace: Workspace) -> None:
         return dcc.send_data_frame(frame.to_csv, f"{name}.csv", index=False)
 
 
-_INPUTS = (Input(Frame.READY, "data"), Input(Frame.URL, "search"), Input(Frame.THEME, "data"))
+def _seen(part: str) -> tuple[Input | State, ...]:
+    """What a part listens to, the answer and its own scene, and what it reads besides."""
+    listens = Input(Frame.READY, "data"), Input(scene_id(part), "data")
+    return *listens, State(Frame.URL, "search"), State(Frame.THEME, "data")
 
 
 def _read(app: Dash, scope: Scope, selection: Selection, model: str) -> list[Activations]:
