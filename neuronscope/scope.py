@@ -11,7 +11,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 from neuronscope.cache import ArrayCache
-from neuronscope.errors import InputError
+from neuronscope.errors import InputError, OtherIndex
 from neuronscope.jobs import track
 from neuronscope.models.catalogue import CATALOGUE, Entry
 from neuronscope.models.manager import Key, Manager
@@ -46,12 +46,16 @@ _RECENT_BYTES = 256 << 20
 class Workspace:
     """Settings, warm models and cached results of one process; made once and handed down."""
 
-    def __init__(self, settings: Settings | None = None, *, budget: int | None = None) -> None:
-        """`budget` is the most bytes of model weights to keep warm."""
+    def __init__(
+        self, settings: Settings | None = None, *, budget: int | None = None, index_folders: Sequence[Path] = ()
+    ) -> None:
+        """`budget` is the most bytes of model weights to keep warm; `index_folders` are indexes to look into first."""
         self.settings = settings or Settings.from_environment()
         self.manager = Manager(budget=budget, offline=self.settings.offline)
         self.cache = ArrayCache(self.settings.cache_folder, self.settings.cache_limit)
         self.recent = _Recent(_RECENT_BYTES)
+        self.index_folders = tuple(index_folders)
+        self._indexes: dict[Path, Index] = {}
 
     @property
     def catalogue(self) -> tuple[Entry, ...]:
@@ -82,6 +86,26 @@ class Workspace:
     def scopes(self) -> tuple[Scope, ...]:
         """The warm models, most recently used first."""
         return tuple(Scope(self, key) for key in reversed(self.manager.cards()))
+
+    def index_of(self, scope: Scope) -> Index | None:
+        """The index of a model: one of `index_folders` that was made from it, or its own; None if there is none yet.
+
+        Opened anew when more has been published. Folders that hold another model's index are passed over.
+        """
+        from neuronscope.index.store import read_manifest
+        from neuronscope.indexed import Index
+
+        for folder in (*self.index_folders, scope.index_folder):
+            manifest = read_manifest(folder)
+            if manifest is None or not manifest.arrays:
+                continue
+            known = self._indexes.get(folder)
+            if known is None or known.manifest != manifest:
+                known = self._indexes[folder] = Index.open(folder)
+            with suppress(OtherIndex):
+                known.check(scope.card)
+                return known
+        return None
 
     def memory(self) -> Memory:
         """What this process, its models and the machine hold, now."""
