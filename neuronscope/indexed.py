@@ -155,6 +155,10 @@ class Index:
             raise InputError(f"No examples of kind {kind!r}: ask for 'top' or 'random', or for bands().")
         return [self._example(p, v, context) for p, v, context in self._strongest(row, sign)[:count]]
 
+    def contexts(self, positions: Sequence[int] | Integer[np.ndarray, " positions"]) -> list[Example]:
+        """The contexts of some positions, of no neuron yet: `Scope.contexts` measures what one does in them."""
+        return [self._example(int(position), float("nan")) for position in positions]
+
     def bands(self, neuron: Neuron, sign: str = "+", count: int = 5) -> list[Band]:
         """Quarters of the range from zero to the strongest activation of a sign, each with its share and examples."""
         row = self.row(neuron)

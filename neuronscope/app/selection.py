@@ -32,6 +32,10 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "scale": ("shared", "layer"),
     "side": ("difference", "a", "b"),
     "colour": ("peak", "neuron"),
+    "ask": ("neuron", "text"),
+    "sign": ("+", "-"),
+    "skips": ("yes", "no"),
+    "regular": ("no", "yes"),
 }
 """The values that a field of a few choices may have."""
 
@@ -78,6 +82,26 @@ class Selection:
     """Of two texts: the difference, the first (`a`) or the second (`b`); the second is looked at with `b` alone."""
     colour: str = "peak"
     """What the token strip is coloured by: the layer's `peak`, or the chosen `neuron`."""
+    ask: Literal["neuron", "text"] = "neuron"
+    """What the Search view asks: what excites a `neuron`, or which neurons respond to a `text`."""
+    neurons: str | None = None
+    """The names of a group of neurons; None where it is the one neuron chosen."""
+    sign: Literal["+", "-"] = "+"
+    """What is asked for: what excites a neuron, or what drives it below zero."""
+    longest: int = 3
+    """The longest n-gram, in tokens."""
+    skips: Literal["yes", "no"] = "yes"
+    """Whether patterns may leave tokens out."""
+    least: int = 1
+    """How often an n-gram occurs at least."""
+    ngram: str | None = None
+    """The n-gram that is looked at, as the ids of its tokens; None for the first."""
+    member: int = 0
+    """Of a group, the place of the neuron whose contexts are shown."""
+    find: str | None = None
+    """The text that neurons are to respond to."""
+    regular: Literal["no", "yes"] = "no"
+    """Whether `find` is a regular expression."""
 
     @classmethod
     def parse(cls, search: str | None) -> Selection:
@@ -152,14 +176,17 @@ class Selection:
 
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Selection)}
 _HEAVY = ("model", "precision", "text", "compare", "site", "long")
-_NUMBERS = ("layer", "position", "neuron", "count", "page")
+_NUMBERS = ("layer", "position", "neuron", "count", "page", "longest", "least", "member")
 _LETS_GO: Mapping[str, tuple[str, ...]] = {
-    "model": ("layer", "position", "neuron", "page", "site", "colour"),
+    "model": ("layer", "position", "neuron", "page", "site", "colour", "neurons", "ngram", "member"),
     "text": ("position", "page"),
     "compare": ("page", "side"),
     "of_second": ("position",),
     "site": ("neuron", "page", "colour"),
-    "layer": ("page",),
+    "layer": ("page", "ngram"),
+    "neuron": ("ngram",),
+    "neurons": ("ngram", "member"),
+    "sign": ("ngram",),
     "rule": ("page",),
     "count": ("page",),
 }
@@ -183,7 +210,7 @@ def _checked(name: str, value: Any) -> Any:
     """Return the value of a field if it may have it."""
     if name in CHOICES and value not in CHOICES[name]:
         raise InputError(f"No {name} called {value!r}: it is one of {', '.join(CHOICES[name])}.")
-    if name in ("text", "compare") and value is not None and len(value) > LONGEST_TEXT:
+    if name in ("text", "compare", "find") and value is not None and len(value) > LONGEST_TEXT:
         raise InputError(
             f"The text has {len(value):,} characters and the page takes {LONGEST_TEXT:,}: shorten it, "
             "or use `neuronscope activations` in a terminal, which takes a file of any length."
