@@ -137,6 +137,11 @@ class BrowserJob:
         """Whether the answer was collected, or will never be."""
         return self._finished and (self._collected or self._cancelled or self.abandoned)
 
+    @property
+    def left(self) -> bool:
+        """Whether the answer is there and the page that asked is not; one that is being collected now is not left."""
+        return self._finished and self.abandoned
+
 
 class ThreadManager(BaseBackgroundCallbackManager):  # type: ignore[misc]
     """Runs an app's background callbacks on threads of this process.
@@ -209,7 +214,7 @@ class ThreadManager(BaseBackgroundCallbackManager):  # type: ignore[misc]
             target=contextvars.Context().run, args=work, name=f"neuronscope-job-{key[:6]}", daemon=True
         )
         with self._lock:
-            self._jobs = {name: other for name, other in self._jobs.items() if not other.spent}
+            self._jobs = {name: other for name, other in self._jobs.items() if not other.left}
             if not self._closed:
                 self._jobs[key] = job
                 job.thread.start()

@@ -236,10 +236,9 @@ def _register_work(app: Dash, workspace: Workspace, manager: ThreadManager, mode
         cancel=[Input(Shell.CANCEL, "n_clicks")],
         progress=[Output(Shell.BAR, "value"), Output(Shell.BAR, "max"), Output(Shell.DOING, "children")],
         progress_default=[None, "1", ""],
+        prevent_initial_call=True,  # before anything is asked; else the page would wait for two
     )
-    def prepare(set_progress: Any, question: Question | None, _again: Any, search: str) -> Any:
-        if question is None:
-            return no_update
+    def prepare(set_progress: Any, question: Question, _again: Any, search: str) -> Answer:
         set_progress((None, "1", f"Loading {question['model']}"))
         picker.permitted(question["model"], workspace, model)
         scope = workspace.scope(question["model"], precision=question["precision"])

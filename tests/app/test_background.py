@@ -194,6 +194,16 @@ def test_an_answer_nobody_collects_is_dropped_at_the_next_question(engine):
     manager.close()
 
 
+def test_a_question_asked_while_an_answer_is_being_collected_takes_nothing_of_it(app):
+    page, manager = Page(app), manager_of(app)
+    page.ask("hello")
+    (key, job), *_ = manager._jobs.items()
+    job.thread.join(10)
+    assert manager.get_result(key, key) is not manager.UNDEFINED
+    page.ask("another")
+    assert manager.get_updated_props(key) == {"notice": {"children": "read hello"}}
+
+
 def test_the_very_exception_reaches_one_handler_which_can_put_up_a_notice(engine):
     seen = []
 

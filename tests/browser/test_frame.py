@@ -221,7 +221,7 @@ def test_plots_and_tables_are_kept_as_files(page, tmp_path):
     assert next(tmp_path.glob("*.png")).read_bytes().startswith(b"\x89PNG")
     lines = next(tmp_path.glob("*.csv")).read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1 + len("hello there")
-    assert lines[0].startswith("position,token,id,special,counted,L1.N")
+    assert lines[0].startswith("position,token_id,token,start,stop,special,kept,L1.N")
     page.press('[data-go=\'{"tab":"statistics"}\']')
     page.wait(lambda: page.all(".ag-cell"), "the table")
     page.press("[data-export='table']")
