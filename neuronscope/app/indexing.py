@@ -1,0 +1,274 @@
+"""Index this corpus: the panel that views show where they need an index, and what tells them that one has grown.
+
+A view puts `panel()` into its layout, listens to `Frame.INDEX`, and asks `workspace.index_of(scope)`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import dash_bootstrap_components as dbc
+from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash.exceptions import PreventUpdate
+
+from neuronscope.app import corpora
+from neuronscope.app.asking import Answer, Frame
+from neuronscope.app.background import progress_values
+from neuronscope.app.building import Builder, Building, Sources
+from neuronscope.app.parts import heading, icon
+
+if TYPE_CHECKING:
+    from neuronscope.indexed import Index
+    from neuronscope.scope import Scope, Workspace
+
+DEMO_TOKENS = 60_000
+"""Tokens of the index that a demo model gets by itself: enough for its neurons to show, read in half a minute."""
+SIZES = (20_000, 60_000, 200_000, 1_000_000, 5_000_000)
+_TICK = 700
+_KINDS = {"generated": "Generated text", "pasted": "Pasted text", "path": "Files on this machine"}
+
+
+class Indexing:
+    """The ids of the panel, and of what stands in the frame."""
+
+    TICK = "index-tick"
+    WAKE = "index-wake"
+    PANEL = "index-panel"
+    HEAD = "index-head"
+    ANOTHER = "index-another"
+    FORM = "index-form"
+    KIND = "index-kind"
+    PASTED = "index-pasted"
+    PASTED_ROW = "index-pasted-row"
+    PATH = "index-path"
+    PATH_ROW = "index-path-row"
+    TOKENS = "index-tokens"
+    BUILD = "index-build"
+    WORK = "index-work"
+    BAR = "index-bar"
+    DOING = "index-doing"
+    CANCEL = "index-cancel"
+    SAYS = "index-says"
+
+
+def layout() -> list[Any]:
+    """What stands in the frame: the clock that looks how far an index is, and the state that views listen to."""
+    return [
+        dcc.Store(id=Frame.INDEX),
+        dcc.Store(id=Indexing.WAKE),
+        dcc.Interval(id=Indexing.TICK, interval=_TICK, disabled=True),
+    ]
+
+
+def panel() -> Any:
+    """The panel, one in a view: the form where there is no index, the work while one is built, else what there is."""
+    another = html.Button(
+        [icon("arrow-repeat"), "Index another corpus"], id=Indexing.ANOTHER, type="button", className="press quiet"
+    )
+    head = html.Div(
+        [html.Div(heading("Index"), id=Indexing.HEAD, className="card-title"), html.Div(another, className="tools")],
+        className="card-head",
+    )
+    says = html.P(id=Indexing.SAYS, className="caption index-says", role="status")
+    return html.Section([head, _work(), _form(), says], id=Indexing.PANEL, className="panel index-panel")
+
+
+def register(app: Dash, workspace: Workspace, *, demos: bool = True) -> None:
+    """Register the panel's callbacks; with `demos`, a demo model gets an index by itself once it is looked at."""
+    builder: Builder = app.builder
+    _register_clock(app, workspace, builder, demos=demos)
+    _register_panel(app, workspace, builder)
+    _register_presses(app, workspace, builder)
+
+
+def _register_clock(app: Dash, workspace: Workspace, builder: Builder, *, demos: bool) -> None:
+    @app.callback(
+        Output(Indexing.TICK, "disabled"),
+        Output(Frame.INDEX, "data"),
+        Input(Indexing.TICK, "n_intervals"),
+        Input(Frame.READY, "data"),
+        Input(Indexing.WAKE, "data"),
+        State(Frame.INDEX, "data"),
+    )
+    def follow(_tick: int | None, ready: Answer | None, _wake: Any, known: str | None) -> tuple[Any, Any]:
+        scope = _scope(workspace, ready)
+        if demos:
+            begin_demo(builder, workspace, scope)
+        building = builder.of(scope)
+        state = state_of(scope, workspace.index_of(scope))
+        return not (building and building.running), no_update if state == known else state
+
+
+def begin_demo(builder: Builder, workspace: Workspace, scope: Scope) -> None:
+    """Begin the index of a demo model, unless it has one, or was asked for one, or another is being built."""
+    if not scope.key.name.startswith("demo:") or builder.of(scope) or builder.busy or scope.card.precision != "float32":
+        return
+    if workspace.index_of(scope) is None:
+        builder.start(scope, corpora.generated(workspace.settings, DEMO_TOKENS), DEMO_TOKENS)
+
+
+def state_of(scope: Scope, index: Index | None) -> str:
+    """A word that changes when the model does, or when its index has grown."""
+    reached = "" if index is None else f"{index.manifest.corpus}:{index.manifest.merged}"
+    return f"{scope.key.name}:{scope.card.revision}:{scope.card.precision}:{reached}"
+
+
+def _register_panel(app: Dash, workspace: Workspace, builder: Builder) -> None:
+    @app.callback(
+        Output(Indexing.HEAD, "children"),
+        Output(Indexing.ANOTHER, "hidden"),
+        Output(Indexing.FORM, "hidden"),
+        Output(Indexing.WORK, "hidden"),
+        Output(Indexing.BAR, "value"),
+        Output(Indexing.BAR, "max"),
+        Output(Indexing.DOING, "children"),
+        Output(Indexing.SAYS, "children"),
+        Input(Indexing.TICK, "n_intervals"),
+        Input(Frame.INDEX, "data"),
+        Input(Indexing.WAKE, "data"),
+        Input(Indexing.ANOTHER, "n_clicks"),
+        State(Frame.READY, "data"),
+    )
+    def show(*values: Any) -> tuple[Any, ...]:
+        scope = _scope(workspace, values[-1])
+        index, building = workspace.index_of(scope), builder.of(scope)
+        works = building is not None and building.running
+        asks = not works and (index is None or ctx.triggered_id == Indexing.ANOTHER)
+        value, most, doing = progress_values(building.progress) if building else (None, None, "")
+        shown = None if value is None else str(value), str(most or 1), doing
+        return (_head(index), index is None or works or asks, not asks, not works, *shown, _says(building))
+
+    app.clientside_callback(
+        '(kind) => [kind !== "pasted", kind !== "path"]',
+        Output(Indexing.PASTED_ROW, "hidden"),
+        Output(Indexing.PATH_ROW, "hidden"),
+        Input(Indexing.KIND, "value"),
+    )
+
+
+def _register_presses(app: Dash, workspace: Workspace, builder: Builder) -> None:
+    @app.callback(
+        Output(Indexing.WAKE, "data"),
+        Input(Indexing.BUILD, "n_clicks"),
+        State(Indexing.KIND, "value"),
+        State(Indexing.PASTED, "value"),
+        State(Indexing.PATH, "value"),
+        State(Indexing.TOKENS, "value"),
+        State(Frame.READY, "data"),
+        prevent_initial_call=True,
+    )
+    def build(clicks: int | None, kind: str, text: str | None, path: str | None, tokens: str, ready: Any) -> float:
+        if not clicks:
+            raise PreventUpdate
+        scope = _scope(workspace, ready)
+        most = int(tokens)
+        corpus = _corpus(workspace, kind, text or "", path or "", most)
+        builder.start(scope, corpus, most, anew=workspace.index_of(scope) is not None)
+        return time.time()
+
+    @app.callback(
+        Output(Indexing.WAKE, "data", allow_duplicate=True),
+        Input(Indexing.CANCEL, "n_clicks"),
+        State(Frame.READY, "data"),
+        prevent_initial_call=True,
+    )
+    def cancel(clicks: int | None, ready: Any) -> float:
+        if not clicks:
+            raise PreventUpdate
+        builder.cancel(_scope(workspace, ready))
+        return time.time()
+
+
+def _scope(workspace: Workspace, ready: Answer | None) -> Scope:
+    if ready is None:
+        raise PreventUpdate
+    return workspace.scope(ready["model"], precision=ready["precision"])
+
+
+def _corpus(workspace: Workspace, kind: str, text: str, path: str, tokens: int) -> Sources:
+    if kind == "pasted":
+        return corpora.pasted(workspace.settings, text)
+    if kind == "path":
+        return corpora.at_path(workspace.settings, path)
+    return corpora.generated(workspace.settings, tokens)
+
+
+def _head(index: Index | None) -> list[Any]:
+    if index is not None:
+        return heading("Index", described(index))
+    return heading("Index a corpus", _WHY)
+
+
+_WHY = "A corpus is read once; then every neuron has its examples, and what excites it is answered without the model."
+
+
+def described(index: Index) -> str:
+    """What an index was made from and how far it has come: it stands beside every number that comes from it."""
+    from pathlib import PurePath
+
+    m = index.manifest
+    named = [PurePath(source).name for source in m.sources[:2]]
+    corpus = ", ".join(named) + (f" and {len(m.sources) - 2} more" if len(m.sources) > 2 else "")
+    return f"{corpus} · {index.progress} · {m.precision}"
+
+
+def _says(building: Building | None) -> str:
+    if building is None or building.running:
+        return ""
+    if building.problem:
+        return f"It stopped. {building.problem}"
+    return "Stopped. What was reached is kept; build from the same corpus to go on." if building.stopped else ""
+
+
+def _work() -> Any:
+    bar = html.Progress(id=Indexing.BAR, max="1", **{"aria-label": "Progress of the index"})
+    doing = html.Span("", id=Indexing.DOING, className="doing", role="status")
+    cancel = html.Button("Cancel", id=Indexing.CANCEL, type="button", className="press outlined")
+    return html.Div([bar, doing, cancel], id=Indexing.WORK, className="work-here", hidden=True)
+
+
+def _form() -> Any:
+    kind = dbc.RadioItems(
+        id=Indexing.KIND,
+        options=[{"label": words, "value": name} for name, words in _KINDS.items()],
+        value="generated",
+        className="segmented",
+        inputClassName="btn-check",
+        labelClassName="segment",
+    )
+    of = html.Fieldset([html.Legend("Corpus"), kind])
+    pasted = html.Div(
+        [
+            html.Label("The text", htmlFor=Indexing.PASTED),
+            dcc.Textarea(id=Indexing.PASTED, className="index-text", placeholder="Paste a text of any length"),
+        ],
+        id=Indexing.PASTED_ROW,
+        hidden=True,
+        className="index-wide",
+    )
+    path = html.Div(
+        [
+            html.Label("A file or folder, below a folder allowed when the server started", htmlFor=Indexing.PATH),
+            dbc.Input(id=Indexing.PATH, type="text", size="sm", placeholder="texts.txt, .jsonl, .csv, .parquet, .gz"),
+        ],
+        id=Indexing.PATH_ROW,
+        hidden=True,
+        className="index-wide",
+    )
+    tokens = html.Div(
+        [
+            html.Label("Tokens at most", htmlFor=Indexing.TOKENS),
+            dbc.Select(
+                id=Indexing.TOKENS,
+                options=[{"label": f"{size:,}", "value": str(size)} for size in SIZES],
+                value=str(DEMO_TOKENS),
+                size="sm",
+            ),
+        ],
+        className="labelled",
+    )
+    build = html.Button(
+        [icon("play-fill"), "Build the index"], id=Indexing.BUILD, type="button", className="press filled"
+    )
+    return html.Div([of, tokens, build, pasted, path], id=Indexing.FORM, className="index-form", hidden=True)
