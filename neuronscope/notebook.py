@@ -31,17 +31,20 @@ _SHOWN = "_neuronscope_shown"
 class View:
     """A page that is being shown."""
 
-    def __init__(self, server: BackgroundServer, url: str) -> None:
+    def __init__(self, server: BackgroundServer, url: str, model: str) -> None:
         """Use `show`."""
         self.url = url
         """Where the page is, for the browser."""
         self.port = server.port
         """The port it is served at, on the machine that runs the kernel."""
+        self._model = model
         self._server = server
         self._app = server.app
 
     def __repr__(self) -> str:
-        return f"View({self.url})"
+        if self._app is None:
+            return f"NeuronScope's page on {self._model}, closed"
+        return f"NeuronScope's page on {self._model}: open {self.url} in a browser; .close() ends it"
 
     def close(self) -> None:
         """Stop the page's work and its server; the model stays."""
@@ -72,13 +75,13 @@ def show(scope: Scope, page: str = "text", height: int = 720, *, proxy: str | No
     secret = secrets.token_urlsafe(24)
     if behind is None:
         server = serving.background_server(_app(scope, f"/{secret}/"), path=secret)
-        view = View(server, server.url + query)
+        view = View(server, server.url + query, scope.card.label)
     else:
         path = f"{behind.rstrip('/')}/proxy/{{}}/{secret}/"
         server = serving.background_server(
             lambda port: _app(scope, f"/{secret}/", path.format(port)), path=secret, hosts=None
         )
-        view = View(server, path.format(server.port) + query)
+        view = View(server, path.format(server.port) + query, scope.card.label)
     _take_the_place_of_earlier_views(view)
     _display(view, height)
     return view

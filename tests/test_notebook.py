@@ -73,12 +73,14 @@ def test_a_view_answers_at_its_secret_address_until_it_is_closed():
     secret = view.url.split("/")[3]
     assert len(secret) >= 32
     assert view.url.endswith("?text=the+cat+sat&layer=2&neuron=5")
+    assert repr(view) == f"NeuronScope's page on mine: open {view.url} in a browser; .close() ends it"
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(f"http://127.0.0.1:{view.port}/", timeout=20)
     assert refused.value.code == 403
     refused.value.close()
     view.close()
     view.close()
+    assert repr(view) == "NeuronScope's page on mine, closed"
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(view.url, timeout=20)
 

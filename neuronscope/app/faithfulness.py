@@ -111,7 +111,7 @@ def layout() -> Any:
     result = html.Div(
         [
             html.Div(id=Faithful.NUMBERS, className="faithful-numbers"),
-            card(Faithful.HEAD, plot, tools=graph_tools(Faithful.FIGURE, "fidelity"), name="inner"),
+            card(Faithful.HEAD, plot, tools=graph_tools(Faithful.FIGURE, "models-fidelity"), name="inner"),
             html.Div([html.Div(id=Faithful.TABLE_PLACE), html.P(_WHAT, className="caption")]),
         ],
         id=Faithful.RESULT,
@@ -202,7 +202,8 @@ def _register_report(app: Dash) -> None:
         report = app.reports.of(key)
         figure = layer_fidelity(report, mode=mode or "light")
         drawn = framed(figure, left=64, above=30)
-        return False, *drawn, _numbers(report), table(Faithful.TABLE, report.table, "fidelity", COLUMNS, ".5f")
+        numbers = table(Faithful.TABLE, _exported(report), "models-fidelity", COLUMNS, ".5f")
+        return False, *drawn, _numbers(report), numbers
 
     @app.callback(
         Output(Frame.DOWNLOAD, "data", allow_duplicate=True),
@@ -213,7 +214,7 @@ def _register_report(app: Dash) -> None:
     def keep(clicks: int | None, key: str | None) -> Any:
         if not clicks:
             raise PreventUpdate
-        return dcc.send_data_frame(_exported(app.reports.of(key)).to_csv, "fidelity.csv", index=False)
+        return dcc.send_data_frame(_exported(app.reports.of(key)).to_csv, "models-fidelity.csv", index=False)
 
 
 def _names(workspace: Workspace) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dash import html
 
-from neuronscope.analysis.ranking import TopNeuron, top_neurons
+from neuronscope.analysis.ranking import TopNeuron, TopNeurons, top_neurons
 from neuronscope.app.lists import neuron_list, score_list
 from neuronscope.app.parts import go, heading, icon
 from neuronscope.vocabulary import Activations, DirectEffects, Neuron, Site
@@ -17,23 +17,33 @@ if TYPE_CHECKING:
 COUNT = 10
 
 
-def inspect(scope: Scope, activations: Activations, text: str, locked: int | None) -> list[Any]:
-    """The token's own heading, what comes next, and three lists: by value, by z-score, by direct effect."""
+def inspect(scope: Scope, activations: Activations, text: str, locked: int | None, which: str = "") -> list[Any]:
+    """The token's own heading, what comes next, and three lists: by value, by z-score, by direct effect.
+
+    `which` says which of two texts the token is in.
+    """
     position = _last(activations) if locked is None else locked
     effects = _effects(scope, activations, text, position)
     top = top_neurons(activations, position, effects.values if effects else None, count=COUNT)
     lists = [
         _column(activations, "Raw", "activation", top.by_value, "value"),
-        _column(activations, "z", f"within this text, {top.tokens} tokens", top.by_z, "z"),
+        _column(activations, "z", _basis(top), top.by_z, "z"),
     ]
     if effects:
         caption = ["on ", html.Bdi(effects.target.display)]
         lists.append(_column(activations, "Effect", caption, top.by_effect, "effect"))
     return [
-        _head(activations, position, locked),
+        _head(activations, position, locked, which),
         *_next(scope, effects, position),
         html.Div(lists, className="columns"),
     ]
+
+
+def _basis(top: TopNeurons) -> str:
+    """What a z-score is taken over; where there are too few tokens for one, that."""
+    if top.by_z:
+        return f"within this text, {top.tokens} tokens"
+    return f"needs three tokens that count; this text has {top.tokens if top.tokens > 1 else 'one'}"
 
 
 def _last(activations: Activations) -> int:
@@ -49,16 +59,17 @@ def _effects(scope: Scope, activations: Activations, text: str, position: int) -
     return scope.direct_effects(text, position)
 
 
-def _head(activations: Activations, position: int, locked: int | None) -> Any:
+def _head(activations: Activations, position: int, locked: int | None, which: str) -> Any:
     tokens = activations.tokens
     run = next(run for run in tokens.characters if position in run)
     let_go = go(icon("x-lg"), label="Let go of this token", position=None) if locked is not None else None
-    which = "" if locked is not None else "the last token that counts; press another to lock it"
+    remark = "" if locked is not None else "the last token that counts; press another to lock it"
     if locked is not None and not tokens.kept[position]:
-        which = "left out of maxima"
-    said = f"position {position} · id {int(tokens.ids[position])}" + (f" · {which}" if which else "")
+        remark = "left out of maxima"
+    said = (which, f"position {position}", f"id {int(tokens.ids[position])}", remark)
     title = html.Bdi(tokens.shown(run), className="token-name")
-    return html.Div([html.Div(heading(title, said), className="card-title"), let_go], className="card-head")
+    shown = heading(title, " · ".join(filter(None, said)))
+    return html.Div([html.Div(shown, className="card-title"), let_go], className="card-head")
 
 
 def _next(scope: Scope, effects: DirectEffects | None, position: int) -> list[Any]:

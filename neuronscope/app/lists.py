@@ -43,7 +43,7 @@ def score_list(title: str, scores: Sequence[TokenScore], *, percent: bool = Fals
             [
                 html.Bdi(s.display, className="piece", title=f"{s.display}\nid {s.id}"),
                 _bar(s.score, most),
-                html.Span(f"{s.score:.1%}" if percent else _signed(s.score, ".3g"), className="number"),
+                html.Span(_share(s.score) if percent else _signed(s.score, ".3g"), className="number"),
             ]
         )
         for s in scores
@@ -55,6 +55,10 @@ def _bar(value: float, most: float) -> Part:
     width = f"{100 * abs(value) / most:.1f}%"
     inner = html.Span(className="positive" if value >= 0 else "negative", style={"width": width})
     return html.Span(inner, className="bar", **{"aria-hidden": "true"})
+
+
+def _share(share: float) -> str:
+    return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
 
 
 def _signed(value: float, digits: str) -> str:

@@ -122,3 +122,8 @@ def notice(
 def empty(text: str) -> Part:
     """What stands where there is nothing to show yet: a sentence that says what to do."""
     return html.Div([icon("slash-circle"), html.P(text)], className="empty")
+
+
+def unread() -> Part:
+    """What covers the results of the text before, once another was asked about in vain."""
+    return html.Div(empty("This has not been read, so there is nothing to show of it."), className="unread")

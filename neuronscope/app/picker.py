@@ -18,12 +18,14 @@ from neuronscope.app.parts import icon, short
 from neuronscope.app.prospects import Prospect, Prospects
 from neuronscope.app.security import allowed_folder
 from neuronscope.app.sizes import precisions
-from neuronscope.errors import InputError
+from neuronscope.errors import InputError, ModelNotFound, Refused
 
 if TYPE_CHECKING:
     from neuronscope.models.catalogue import Entry
     from neuronscope.scope import Workspace
 
+_FOLDER = re.compile(r"[/~.]|.*\\|[A-Za-z]:|[^\s/]+/[^\s/]+/")
+"""How a path begins or goes on that is not a name on the hub."""
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?(@[\w./-]+)?")
 
 
@@ -179,12 +181,20 @@ def permitted(name: str, workspace: Workspace, given: str) -> None:
     `given` is the model the server was started with, which is always allowed, as those in memory are.
 
     Raises:
+        ModelNotFound: for what can be neither a model's name nor a folder.
         Refused: naming the folders that are allowed.
     """
     known = {given, *(entry.name for entry in workspace.catalogue), *(scope.name for scope in workspace.scopes())}
     if name in known or name.startswith("demo:") or (_HUB_NAME.fullmatch(name) and not Path(name).exists()):
         return
-    allowed_folder(name, workspace.settings.model_roots)
+    try:
+        allowed_folder(name, workspace.settings.model_roots)
+    except Refused as error:
+        if _FOLDER.match(name) or _HUB_NAME.fullmatch(name):
+            raise
+        raise ModelNotFound(
+            f"{name!r} is not a valid model name: write one as on the hub, such as gpt2 or owner/name."
+        ) from error
 
 
 def _groups(prospects: Prospects, catalogue: tuple[Entry, ...], precision: str, *, offline: bool) -> Iterator[Any]:

@@ -57,17 +57,31 @@ def page_of(texts: list[Activations], selection: Selection) -> Page:
     return Page(number, count, number * size, min((number + 1) * size, total), total)
 
 
-def overview(activations: Activations, selection: Selection, layer: int, mode: Mode) -> go.Figure:
+def which_text(texts: list[Activations], selection: Selection) -> str:
+    """Of two texts, which is looked at, in words; nothing where there is one."""
+    return "" if len(texts) == 1 else "text B" if selection.of_second else "text A"
+
+
+def _of(figure: go.Figure, texts: list[Activations], selection: Selection) -> go.Figure:
+    """The figure, whose title says which of two texts it is of."""
+    if which := which_text(texts, selection):
+        figure.update_layout(meta={**figure.layout.meta, "title": f"{figure.layout.meta['title']} · {which}"})
+    return figure
+
+
+def overview(texts: list[Activations], selection: Selection, layer: int, mode: Mode) -> go.Figure:
     """Layers by tokens, with what is being looked at outlined."""
-    return figures.overview(
+    activations = looked_at(texts, selection)
+    figure = figures.overview(
         activations,
         measure=selection.measure,
         locked=selection.position,
         layer=layer,
         mode=mode,
-        height=_OVERVIEW_ROOM + max(70, min(300, 17 * len(activations.layers))),
+        height=_OVERVIEW_ROOM + max(96, min(320, 20 * len(activations.layers))),
         width=WIDTH,
     )
+    return _of(figure, texts, selection)
 
 
 _OVERVIEW_ROOM = 84 + 58
@@ -90,8 +104,8 @@ def heat(texts: list[Activations], selection: Selection, layer: int, mode: Mode)
         )
     shown, locked = _side(texts, selection)
     if shown.heads and selection.count:
-        return figures.head_heatmap(shown, layer, locked=locked, mode=mode, width=WIDTH)
-    return figures.heatmap(
+        return _of(figures.head_heatmap(shown, layer, locked=locked, mode=mode, width=WIDTH), texts, selection)
+    figure = figures.heatmap(
         shown,
         layer,
         neurons=_ranked(shown, selection, layer),
@@ -101,6 +115,7 @@ def heat(texts: list[Activations], selection: Selection, layer: int, mode: Mode)
         mode=mode,
         width=WIDTH,
     )
+    return _of(figure, texts, selection)
 
 
 def compared(texts: list[Activations], selection: Selection) -> bool:
@@ -132,9 +147,10 @@ def _rank(
     )
 
 
-def layers(activations: Activations, selection: Selection, layer: int, mode: Mode) -> go.Figure:
+def layers(texts: list[Activations], selection: Selection, layer: int, mode: Mode) -> go.Figure:
     """Several layers under each other: all of them, or in a deep model those around the chosen one."""
-    return figures.layers(
+    activations = looked_at(texts, selection)
+    figure = figures.layers(
         activations,
         layers=_some_layers(activations, layer),
         scale=selection.scale,
@@ -142,6 +158,7 @@ def layers(activations: Activations, selection: Selection, layer: int, mode: Mod
         mode=mode,
         width=WIDTH,
     )
+    return _of(figure, texts, selection)
 
 
 def _some_layers(activations: Activations, layer: int) -> tuple[int, ...]:
@@ -151,20 +168,17 @@ def _some_layers(activations: Activations, layer: int) -> tuple[int, ...]:
 
 def outlines(texts: list[Activations], selection: Selection, layer: int, mode: Mode) -> dict[str, list[Any]]:
     """The outlines in the plots of the open tab, by the plot's id: what is being looked at."""
-    first = looked_at(texts, selection)
-    if selection.tab == "neurons":
-        drawn = {
-            "text-overview": overview(first, selection, layer, mode),
-            "text-heat": heat(texts, selection, layer, mode),
-        }
-    else:
-        drawn = {"text-layers": layers(first, selection, layer, mode)} if selection.tab == "layers" else {}
-    return {name: [shape.to_plotly_json() for shape in figure.layout.shapes] for name, figure in drawn.items()}
+    drawn = {"neurons": {"text-overview": overview, "text-heat": heat}, "layers": {"text-layers": layers}}
+    plots = drawn.get(selection.tab, {})
+    return {
+        name: [shape.to_plotly_json() for shape in draw(texts, selection, layer, mode).layout.shapes]
+        for name, draw in plots.items()
+    }
 
 
-def statistics(found: LayerStatistics, selection: Selection, mode: Mode) -> go.Figure:
+def statistics(found: LayerStatistics, texts: list[Activations], selection: Selection, mode: Mode) -> go.Figure:
     """One statistic of every layer."""
-    return figures.layer_statistics(found, selection.statistic, mode=mode)
+    return _of(figures.layer_statistics(found, selection.statistic, mode=mode), texts, selection)
 
 
 def numbers(name: str, texts: list[Activations], selection: Selection, layer: int) -> pd.DataFrame:

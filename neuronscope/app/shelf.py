@@ -14,7 +14,7 @@ from neuronscope.app.parts import card, go, heading, icon
 from neuronscope.app.picker import weights
 from neuronscope.app.prospects import Prospects
 from neuronscope.app.sizes import precisions
-from neuronscope.app.tables import GRID_OPTIONS, table_tools
+from neuronscope.app.tables import GRID_OPTIONS, csv_params, table_tools
 from neuronscope.models import hub
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _grid() -> Any:
             "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
             "tooltipShowDelay": 400,
         },
-        csvExportParams={"fileName": "models.csv"},
+        csvExportParams=csv_params("models-catalogue"),
         className="grid-table shelf-table",
         style={"width": "100%", "height": "min(430px, 60vh)"},
     )

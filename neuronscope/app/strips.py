@@ -33,7 +33,22 @@ def text_strips(activations: list[Activations], selection: Selection, layer: int
         )
         for i, (a, v) in enumerate(zip(activations, values, strict=True))
     ]
-    return card(heading("Tokens"), *strips, tools=tools, name="tokens")
+    return card(heading("Tokens", _counting(activations)), *strips, tools=tools, name="tokens")
+
+
+def _counting(activations: list[Activations]) -> str:
+    """What counts, once for all that is drawn of the texts, and how a long one was read."""
+    dashed = "Dashed: the first token and special ones, which set no maxima, colours or statistics if there are others."
+    long = {read_in_windows(one) for one in activations} - {""}
+    return " ".join([*long, dashed])
+
+
+def read_in_windows(activations: Activations) -> str:
+    """That a text is longer than the model's context, if it is."""
+    if activations.window is None:
+        return ""
+    tokens, window = len(activations.tokens), activations.window
+    return f"{tokens:,} tokens, where the model reads {window:,}: read in half-overlapping windows of {window:,}."
 
 
 def peaks(layer: Float[np.ndarray, "tokens neurons"]) -> Float[np.ndarray, " tokens"]:

@@ -32,7 +32,8 @@ def table(
 ) -> Part:
     """A table of the columns in `headings`, under those names, to sort, to filter, and to keep as CSV.
 
-    `form` is how numbers that are not whole are shown, as d3 writes it; the CSV has them in full.
+    `form` is how numbers that are not whole are shown, as d3 writes it. The CSV has them in full, under the names that
+    `frame` has for its columns, and the columns that are not shown too.
     """
     number = {"function": f"d3.format('{form}')(params.value)"}
     columns = [
@@ -42,21 +43,28 @@ def table(
             "type": "numericColumn",
             "filter": "agNumberColumnFilter",
             "useValueFormatterForExport": False,
-            "minWidth": 70 if frame[name].dtype.kind == "f" else 58,
+            "minWidth": 66 if frame[name].dtype.kind == "f" else 50,
             **({"valueFormatter": number} if frame[name].dtype.kind == "f" else {}),
         }
         for name, title in headings.items()
     ]
+    columns += [{"field": name, "hide": True} for name in frame.columns if name not in headings]
     return dag.AgGrid(
         id=id,
         columnDefs=columns,
         rowData=frame.to_dict("records"),
         defaultColDef={"sortable": True, "resizable": True, "flex": 1, "suppressHeaderMenuButton": True},
         dashGridOptions=GRID_OPTIONS,
-        csvExportParams={"fileName": f"{filename}.csv"},
-        className="grid-table",
+        csvExportParams=csv_params(filename),
+        className="grid-table dense",
         style={"width": "100%", "height": None},
     )
+
+
+def csv_params(filename: str) -> dict[str, object]:
+    """How a table is kept as CSV: all of its columns, under the names of its data and not those of its headings."""
+    name = {"function": "params.column.getColId()"}
+    return {"fileName": f"{filename}.csv", "allColumns": True, "processHeaderCallback": name}
 
 
 def table_tools(table_id: str) -> Part:

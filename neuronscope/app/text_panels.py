@@ -11,6 +11,7 @@ from neuronscope.app.graphs import graph, graph_tools
 from neuronscope.app.parts import card, choices, go, heading, icon, select
 from neuronscope.app.selection import Selection
 from neuronscope.app.tables import table_tools
+from neuronscope.figures.grid import CHOSEN
 from neuronscope.vocabulary import Activations, ModelCard, Site
 
 SITES = {
@@ -20,8 +21,15 @@ SITES = {
     Site.RESIDUAL: "Residual stream",
     Site.ATTENTION: "Attention heads",
 }
-RULES = {"peak": "peak", "variance": "variance", "selectivity": "selectivity", "index": "number"}
-TABS = {"neurons": "Neurons of one layer", "layers": "Layers side by side", "statistics": "Statistics"}
+RULES = {**CHOSEN, "index": "number"}
+TABS = ("neurons", "layers", "statistics")
+FILES = {
+    "text-overview": "text-overview",
+    "text-heat": "text-layer",
+    "text-layers": "text-layers",
+    "text-statistics": "text-statistics",
+}
+"""What each plot's files are called, whatever their format: the page, then the part of it."""
 MEASURES = {"peak": "Strongest", "active": "Share active"}
 SCALES = {"shared": "One scale", "layer": "Each its own"}
 STATISTICS = {
@@ -58,6 +66,7 @@ class Text:
     STATISTICS_PANE = "text-statistics-pane"
     STATISTICS = "text-statistics"
     STATISTICS_HEAD = "text-statistics-head"
+    TABLE_HEAD = "text-table-head"
     TABLE = "text-table"
     TABLE_PLACE = "text-table-place"
     INSPECTOR = "text-inspector"
@@ -66,21 +75,21 @@ class Text:
 
 def overview_panel() -> Any:
     """Where the layers × tokens overview goes."""
-    tools = [html.Span(id=Text.OVERVIEW_TOOLS), graph_tools(Text.OVERVIEW, "layers-by-tokens")]
+    tools = [html.Span(id=Text.OVERVIEW_TOOLS), graph_tools(Text.OVERVIEW, FILES[Text.OVERVIEW])]
     plot = graph(Text.OVERVIEW, 160, "Layers by tokens: press a cell to look at that layer and lock that token")
     return card(Text.OVERVIEW_HEAD, plot, tools=tools, name="overview")
 
 
 def heat_panel() -> Any:
     """Where the tokens × neurons heatmap of one layer goes, and the way through its pages."""
-    tools = [html.Span(id=Text.HEAT_TOOLS, className="tools"), graph_tools(Text.HEAT, "tokens-by-neurons")]
+    tools = [html.Span(id=Text.HEAT_TOOLS, className="tools"), graph_tools(Text.HEAT, FILES[Text.HEAT])]
     plot = graph(Text.HEAT, 460, "Tokens by neurons: press a cell to open that neuron")
     return card(Text.HEAT_HEAD, plot, html.Div(id=Text.PAGES, className="pages"), tools=tools, name="heat")
 
 
 def layers_panel() -> Any:
     """Where the layers under each other go."""
-    tools = [html.Span(id=Text.LAYERS_TOOLS), graph_tools(Text.LAYERS, "all-layers")]
+    tools = [html.Span(id=Text.LAYERS_TOOLS), graph_tools(Text.LAYERS, FILES[Text.LAYERS])]
     return card(Text.LAYERS_HEAD, graph(Text.LAYERS, 600, "The strongest neurons of several layers"), tools=tools)
 
 
@@ -88,16 +97,20 @@ def statistics_panel(selection: Selection) -> list[Any]:
     """Where the statistics of the layers go: one of them drawn, all of them as a table."""
     plot = graph(Text.STATISTICS, 300, "Statistics of each layer")
     which = select("statistic", "Statistic", STATISTICS, selection.statistic, hide_label=True)
-    bars = card(Text.STATISTICS_HEAD, plot, tools=[which, graph_tools(Text.STATISTICS, "layer-statistics")])
-    caption = "Over the tokens that count on this text: the first and special ones are left out."
-    numbers = card(
-        heading("Every layer in numbers", caption), html.Div(id=Text.TABLE_PLACE), tools=table_tools(Text.TABLE)
-    )
+    bars = card(Text.STATISTICS_HEAD, plot, tools=[which, graph_tools(Text.STATISTICS, FILES[Text.STATISTICS])])
+    numbers = card(Text.TABLE_HEAD, html.Div(id=Text.TABLE_PLACE), tools=table_tools(Text.TABLE))
     return [bars, numbers]
+
+
+def table_head(which: str) -> list[Any]:
+    """Over the table of statistics: what they are of; `which` is which of two texts."""
+    return heading("Every layer in numbers", f"Over the tokens that count in {which or 'this text'}.")
 
 
 def tabs(selection: Selection) -> Any:
     """The way from one part of the view to another."""
+    units = {Site.RESIDUAL: "Dimensions", Site.ATTENTION: "Heads"}.get(Site(selection.site), "Neurons")
+    titles = (f"{units} of one layer", "Layers side by side", "Statistics")
     links = [
         html.Button(
             title,
@@ -105,7 +118,7 @@ def tabs(selection: Selection) -> Any:
             className="tab-link",
             **{"data-go": f'{{"tab":"{name}"}}', "aria-current": "true" if name == selection.tab else "false"},
         )
-        for name, title in TABS.items()
+        for name, title in zip(TABS, titles, strict=True)
     ]
     return html.Nav(links, className="tabs", **{"aria-label": "What to show of the text"})
 

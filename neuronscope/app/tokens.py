@@ -52,13 +52,14 @@ def _token(
     ids = ", ".join(str(int(tokens.ids[i])) for i in run)
     place = f"{run.start}" if len(run) == 1 else f"{run.start} to {last}"
     leads = {"position": last, **({"side": side} if side else {})}
+    said = f"{value:.4g}".replace("-", "−")
     silent = "" if tokens.kept[last] else "\nleft out of maxima: the first token, or a special one"
     return html.Button(
         html.Bdi(tokens.shown(run)),
         type="button",
         className=" ".join(("token", *_shade(value, limit), *(() if tokens.kept[last] else ("unkept",)))),
         style={"--strength": round(min(abs(value) / limit, 1.0) if limit else 0.0, 3)},
-        title=f"{tokens.shown(run)}\nposition {place} · id {ids}\nvalue {value:.4g}{silent}",
+        title=f"{tokens.shown(run)}\nposition {place} · id {ids}\nvalue {said}{silent}",
         **{"data-go": json.dumps(leads), "data-value": f"{value:.6g}", "aria-pressed": str(pressed).lower()},
     )
 

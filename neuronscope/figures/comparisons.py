@@ -133,7 +133,7 @@ def difference(
     for row in np.flatnonzero(comparison.pairs[:, 0] == locked) if locked is not None else ():
         if row >= top:
             outline(figure, "y", int(row), mode)
-    pairs = captions.counted("pair", len(values), int(kept.sum())) + " of tokens"
+    pairs = captions.counted("token pair", len(values), int(kept.sum()))
     shape = f"{pairs} × {captions.size(a)}"
     windows = captions.windowed(a.window or comparison.b.window)
     return captions.dress(
@@ -280,9 +280,11 @@ def _nothing_differs(comparison: Comparison) -> str:
     """Why there is no difference to draw."""
     if not len(comparison.pairs):
         return "No token of one text corresponds to one of the other."
-    same = captions.count(len(comparison.pairs), "token")
     rest = "; ".join(_unpaired(comparison))
-    return f"Both texts begin with the same {same}, on which nothing differs{f' ({rest})' if rest else ''}."
+    if not rest:
+        return "Both texts are the same, so nothing differs."
+    same = captions.count(len(comparison.pairs), "token")
+    return f"Both texts begin with the same {same}, on which nothing differs ({rest})."
 
 
 def _unpaired(comparison: Comparison) -> list[str]:

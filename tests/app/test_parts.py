@@ -68,7 +68,7 @@ def test_a_token_carries_its_place_id_and_value_and_leads_to_itself():
     strip = tokens.token_strip(tokens_of(["a", " b"]), np.array([0.0, -0.5]), limit=2.0, locked=1)
     first, second = (props(box) for box in boxes(strip))
     assert json.loads(second["data-go"]) == {"position": 1}
-    assert second["title"] == "·b\nposition 1 · id 8\nvalue -0.5"
+    assert second["title"] == "·b\nposition 1 · id 8\nvalue −0.5"
     assert second["style"] == {"--strength": 0.25}
     assert "negative" in second["className"].split()
     assert (first["aria-pressed"], second["aria-pressed"]) == ("false", "true")
@@ -85,7 +85,7 @@ def test_bytes_of_one_character_share_a_box_with_the_strongest_of_their_values()
     )
     shown = boxes(tokens.token_strip(pieces, np.array([0.1, -0.9, 0.2]), limit=1.0, locked=0))
     assert [box.children.children for box in shown] == ["é", "!"]
-    assert "id 1, 2\nvalue -0.9" in props(shown[0])["title"]
+    assert "id 1, 2\nvalue −0.9" in props(shown[0])["title"]
     assert props(shown[0])["aria-pressed"] == "true"
 
 
@@ -148,12 +148,20 @@ def test_a_framed_figure_hands_its_title_to_the_panel_and_keeps_it_for_export():
     assert int(style["height"].removesuffix("px")) > 100
 
 
+def test_a_small_share_is_not_nothing():
+    scores = [TokenScore(1, "a", 0.0004), TokenScore(2, "b", 0.0006), TokenScore(3, "c", 0.0)]
+    said = [part for part in walk(lists.score_list("Comes next", scores, percent=True)) if isinstance(part, str)]
+    assert [text for text in said if "%" in text] == ["<0.1%", "0.1%", "0.0%"]
+
+
 def test_a_table_sorts_its_numbers_and_is_kept_as_csv():
     frame = pd.DataFrame({"layer": [0, 1], "mean": [0.5, 0.25], "hidden": [1, 2]})
     grid = tables.table("t", frame, "layers", {"layer": "Layer", "mean": "Mean"})
     assert isinstance(grid, dag.AgGrid)
-    assert [column["headerName"] for column in grid.columnDefs] == ["Layer", "Mean"]
-    assert grid.csvExportParams == {"fileName": "layers.csv"}
+    assert [column["headerName"] for column in grid.columnDefs if not column.get("hide")] == ["Layer", "Mean"]
+    assert [column["field"] for column in grid.columnDefs] == ["layer", "mean", "hidden"]
+    assert grid.csvExportParams["allColumns"]
+    assert grid.csvExportParams["fileName"] == "layers.csv"
     assert getattr(grid, "dangerously_allow_code", None) is None
 
 

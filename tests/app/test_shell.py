@@ -188,6 +188,8 @@ def test_only_hub_names_known_models_and_allowed_folders_may_be_loaded(workspace
     for name in (str(tmp_path / "here"), "here", "../etc", "/etc", "~/x", str(tmp_path / "models" / ".." / "here")):
         with pytest.raises(Refused):
             picker.permitted(name, workspace, given="gpt2")
+    with pytest.raises(ModelNotFound, match="'hello world !!' is not a valid model name: write one as on the hub"):
+        picker.permitted("hello world !!", workspace, given="gpt2")
 
 
 def test_the_catalogue_stands_by_size_with_demo_models_first_and_says_what_picking_one_means(tmp_path):

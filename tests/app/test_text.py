@@ -1,10 +1,13 @@
 """The Text view: from a selection to what is drawn of it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from dash import html
 
+from neuronscope.analysis.statistics import layer_statistics
 from neuronscope.app import inspector, pictures, strips, text_panels
 from neuronscope.app.asking import looked_at
 from neuronscope.app.graphs import framed
@@ -45,7 +48,7 @@ def test_pages_cover_every_unit_once_whatever_page_is_asked_for(pair, monkeypatc
     monkeypatch.setattr(pictures, "CELLS", 64 * len(pair[0].tokens))
     pages = [pictures.page_of(pair, Selection(count=0, page=page)) for page in range(3)]
     assert [(page.start, page.stop) for page in pages] == [(0, 64), (64, 100), (64, 100)]
-    assert text_panels.pages(pair, Selection(count=0))[1].children == "1 to 64 of 100, by peak"
+    assert text_panels.pages(pair, Selection(count=0))[1].children == "1 to 64 of 100, by largest magnitude"
 
 
 def test_a_full_page_of_a_long_text_stays_below_the_size_that_travels(scope):
@@ -99,14 +102,70 @@ def test_a_deep_model_shows_the_layers_around_the_chosen_one(pair, monkeypatch):
 
 def test_every_plot_fits_its_panel_and_its_budget(pair):
     figures = [
-        pictures.overview(pair[0], Selection(position=3), 1, "light"),
+        pictures.overview(pair[:1], Selection(position=3), 1, "light"),
         pictures.heat(pair[:1], Selection(count=0), 1, "light"),
-        pictures.layers(pair[0], Selection(scale="layer"), 1, "dark"),
+        pictures.layers(pair[:1], Selection(scale="layer"), 1, "dark"),
     ]
     for figure in figures:
         shown, _, heading = framed(figure)
         assert heading[0].children
         assert len(shown.to_json()) < 1_500_000
+
+
+def test_of_two_texts_every_figure_names_the_one_it_is_of(pair):
+    def titles(texts, selection):
+        made = [
+            pictures.overview(texts, selection, 1, "light"),
+            pictures.heat(texts, selection, 1, "light"),
+            pictures.layers(texts, selection, 1, "light"),
+            pictures.statistics(layer_statistics(looked_at(texts, selection)), texts, selection, "light"),
+        ]
+        return [framed(figure)[2][0].children for figure in made]
+
+    assert all(title.endswith(" · text B") for title in titles(pair, Selection(compare=OTHER, side="b")))
+    assert all(title.endswith(" · text A") for title in titles(pair, Selection(compare=OTHER, side="a")))
+    ends = [title.endswith(" · text A") for title in titles(pair, Selection(compare=OTHER))]
+    assert ends == [True, False, True, True]
+    assert not any("text A" in title for title in titles(pair[:1], Selection()))
+    assert "Over the tokens that count in text B." in strings(html.Div(text_panels.table_head("text B")))
+
+
+def test_the_order_has_one_name_in_the_control_in_the_title_and_between_the_pages(pair, scope, monkeypatch):
+    offered = strings(text_panels.settings(scope.card, Selection()))
+    choose = text_panels.settings(scope.card, Selection()).children[2].children[1]
+    monkeypatch.setattr(pictures, "CELLS", 64 * len(pair[0].tokens))
+    for option in choose.options[:3]:
+        selection = Selection(rule=option["value"], count=0)
+        assert option["label"] in pictures.heat(pair[:1], selection, 1, "light").layout.title.text
+        assert option["label"] in text_panels.pages(pair, selection)[1].children
+    assert "Rank by" in offered
+
+
+def test_the_first_tab_names_the_units_of_the_site():
+    def first(site):
+        return text_panels.tabs(Selection(site=site)).children[0].children
+
+    assert [first(site) for site in ("neurons", "up", "residual", "attention")] == [
+        "Neurons of one layer",
+        "Neurons of one layer",
+        "Dimensions of one layer",
+        "Heads of one layer",
+    ]
+
+
+def test_what_counts_is_said_once_and_how_a_long_text_was_read(pair):
+    said = strings(strips.text_strips(pair[:1], Selection(), 1))
+    assert sum("Dashed: the first token" in text for text in said) == 1
+    assert not any("windows" in text for text in said)
+    long = [replace(pair[0], window=8), pair[1]]
+    said = strings(strips.text_strips(long, Selection(compare=OTHER), 1))
+    assert any("14 tokens, where the model reads 8: read in half-overlapping windows of 8." in text for text in said)
+
+
+def test_a_text_too_short_for_z_says_so(scope):
+    read = scope.activations("the cat")
+    words = strings(inspector.inspect(scope, read, "the cat", None)[-1])
+    assert "needs three tokens that count; this text has one" in words
 
 
 def test_the_strip_is_coloured_by_the_layers_peak_and_by_a_chosen_neuron(pair):

@@ -225,9 +225,11 @@ def test_plots_and_tables_are_kept_as_files(page, tmp_path):
     page.press('[data-go=\'{"tab":"statistics"}\']')
     page.wait(lambda: page.all(".ag-cell"), "the table")
     page.press("[data-export='table']")
-    page.wait(lambda: (tmp_path / "layer-statistics.csv").exists(), "the table's file")
-    rows = list(csv.reader((tmp_path / "layer-statistics.csv").read_text(encoding="utf-8-sig").splitlines()))
+    page.wait(lambda: (tmp_path / "text-statistics.csv").exists(), "the table's file")
+    assert {path.stem for path in tmp_path.iterdir()} == {"text-layer", "text-statistics"}
+    rows = list(csv.reader((tmp_path / "text-statistics.csv").read_text(encoding="utf-8-sig").splitlines()))
     numbers = [[float(cell) for cell in row] for row in rows[1:]]
+    assert rows[0][:4] == ["layer", "mean", "std", "mean_abs"]
     assert [row[0] for row in numbers] == [0, 1, 2]
     assert min(numbers[0]) < 0
     assert len(rows[1][1].lstrip("-")) > 8, "the mean in full, not as it is shown"

@@ -3,6 +3,7 @@
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from tests.browser.pages import SHORT
 
@@ -165,3 +166,26 @@ def press_cell(page, graph, *, column, row):
     actions = ActionChains(page.driver)
     actions.w3c_actions.pointer_action.move_to_location(int(x), int(y))
     actions.click().perform()
+
+
+def test_a_text_that_was_not_read_has_no_results_of_another_under_it(page):
+    page.open()
+    page.write(Keys.DELETE, run=False)
+    page.press("[data-run]")
+    page.wait(lambda: page.one(".unread").is_displayed(), "the sentence")
+    page.wait(lambda: not page.one(".strip").is_displayed() and not page.one(".inspector .panel").is_displayed())
+    assert page.one(".unread").text == "This has not been read, so there is nothing to show of it."
+    page.write("hello again")
+    page.wait(lambda: page.one(".strip").is_displayed())
+    assert not page.one(".unread").is_displayed()
+
+
+def test_the_table_of_statistics_stands_whole_on_a_laptop(page):
+    page.open(tab="statistics")
+    page.wait(lambda: page.all(".ag-cell"), "the table")
+    wide = "const t = document.querySelector('.ag-center-cols-viewport'); return [t.scrollWidth, t.clientWidth]"
+    needed, there = page.driver.execute_script(wide)
+    assert needed <= there
+    cells = "return [...document.querySelectorAll('.ag-cell, .ag-header-cell-text')]"
+    cut = f"{cells}.filter(cell => cell.scrollWidth > cell.clientWidth).map(cell => cell.textContent)"
+    assert page.driver.execute_script(cut) == []

@@ -112,7 +112,9 @@ def test_equal_tokens_with_other_activations_are_not_called_identical() -> None:
 def test_where_nothing_differs_a_sentence_says_so() -> None:
     made = with_a_common_beginning("a b c", change=3)
     said = difference(made, 1).layout.annotations[0].text
-    assert said == "Both texts begin with the same 3 tokens, on which nothing differs."
+    assert said == "Both texts are the same, so nothing differs."
+    shorter = replace(made, unpaired_b=(3,))
+    assert "the same 3 tokens, on which nothing differs (left out" in difference(shorter, 1).layout.annotations[0].text
 
 
 def test_a_difference_is_not_called_an_activation() -> None:

@@ -16,9 +16,9 @@ from neuronscope.app import prompt
 from neuronscope.app.asking import Frame, asked, text_of
 from neuronscope.app.graphs import csv_id, framed, graph, graph_tools
 from neuronscope.app.lists import facts, score_list
-from neuronscope.app.parts import card, go, heading, icon
+from neuronscope.app.parts import card, go, heading, icon, unread
 from neuronscope.app.selection import Selection
-from neuronscope.app.strips import strongest
+from neuronscope.app.strips import read_in_windows, strongest
 from neuronscope.app.tokens import scale_legend, token_strip
 from neuronscope.figures import heatmap_table, histogram
 from neuronscope.vocabulary import Activations, ModelCard, Neuron, NeuronWeights, Site
@@ -32,6 +32,7 @@ TITLE = "Neuron"
 ICON = "bullseye"
 ASIDE = "Weights"
 QUESTION = "What is this neuron?"
+FILE = "neuron-activations"
 
 
 class Page:
@@ -48,8 +49,8 @@ class Page:
 def layout(selection: Selection, model: str) -> Any:
     """The view, with its prompt filled in and everything else waiting for the text to be read."""
     plot = graph(Page.HISTOGRAM, 260, "How this neuron's activations are distributed over the text")
-    tools = graph_tools(Page.HISTOGRAM, "neuron-on-this-text")
-    middle = [html.Div(id=Page.STRIP), card(Page.HISTOGRAM_HEAD, plot, tools=tools), html.Div(id=Page.INPUTS)]
+    tools = graph_tools(Page.HISTOGRAM, FILE)
+    middle = [unread(), html.Div(id=Page.STRIP), card(Page.HISTOGRAM_HEAD, plot, tools=tools), html.Div(id=Page.INPUTS)]
     columns = [
         html.Div(
             prompt.panel(selection, model, compare=True),
@@ -120,7 +121,7 @@ def register(app: Dash, workspace: Workspace) -> None:
         activations = _read(app, scope, selection, ready["model"])
         neuron = chosen(activations, selection, scope.card)
         frame = heatmap_table(activations, neuron.layer, [neuron.index])
-        return dcc.send_data_frame(frame.to_csv, f"{neuron}.csv", index=False)
+        return dcc.send_data_frame(frame.to_csv, f"{FILE}.csv", index=False)
 
 
 _INPUTS = (Input(Frame.READY, "data"), Input(Frame.URL, "search"), Input(Frame.THEME, "data"))
@@ -213,7 +214,8 @@ def _strip(activations: Activations, neuron: Neuron, selection: Selection) -> An
     limit = strongest([activations], [values])
     shown = token_strip(activations.tokens, values, limit=limit, locked=selection.position, marks=Page.HISTOGRAM)
     which = "second text" if selection.of_second else "text"
-    return card(heading(f"{neuron} on your {which}"), shown, tools=scale_legend(limit, "activation"), name="tokens")
+    title = heading(f"{neuron} on your {which}", read_in_windows(activations) or None)
+    return card(title, shown, tools=scale_legend(limit, "activation"), name="tokens")
 
 
 def _inputs(read: list[Activations], neuron: Neuron, locked: int | None) -> Any:

@@ -18,12 +18,12 @@ from neuronscope.app import pictures, prompt, scenes, text_panels
 from neuronscope.app.asking import Frame, asked, looked_at, text_of
 from neuronscope.app.graphs import csv_id, framed
 from neuronscope.app.inspector import inspect
-from neuronscope.app.parts import choices
+from neuronscope.app.parts import choices, unread
 from neuronscope.app.scenes import Scene, scene_id
 from neuronscope.app.selection import Selection
 from neuronscope.app.strips import text_strips
 from neuronscope.app.tables import table
-from neuronscope.app.text_panels import MEASURES, SCALES, TABS, Text
+from neuronscope.app.text_panels import FILES, MEASURES, SCALES, TABS, Text
 from neuronscope.figures import clicked
 from neuronscope.vocabulary import Activations, Site
 
@@ -52,7 +52,7 @@ COLUMNS = {
 
 
 SCENES = {
-    Text.TABS: Scene(NAME, ("tab",)),
+    Text.TABS: Scene(NAME, ("tab", "site")),
     Text.STRIP: Scene(NAME, ("layer", "neuron", "position", "colour", "side")),
     Text.INSPECTOR: Scene(NAME, ("position", "side")),
     Text.OVERVIEW: Scene(NAME, ("measure", "side"), "neurons"),
@@ -82,7 +82,7 @@ def layout(selection: Selection, model: str) -> Any:
     numbers = html.Div(
         text_panels.statistics_panel(selection), id=Text.STATISTICS_PANE, hidden=selection.tab != "statistics"
     )
-    middle = html.Div([strip, tabs, neurons, layers, numbers], className="middle")
+    middle = html.Div([unread(), strip, tabs, neurons, layers, numbers], className="middle")
     look = html.Aside(id=Text.INSPECTOR, className="inspector", tabIndex=0, **{"aria-label": ASIDE})
     stores = [*scenes.layout(NAME, SCENES), dcc.Store(id=Text.OUTLINES)]
     return html.Div([left, middle, look, *stores], className="text-view")
@@ -125,8 +125,10 @@ def _register_settings(app: Dash, workspace: Workspace) -> None:
     @app.callback(Output(Text.INSPECTOR, "children"), *_seen(Text.INSPECTOR)[:3])
     def look(ready: Any, _scene: Any, search: str) -> Any:
         scope, selection = asked(workspace, NAME, search, ready)
-        first = looked_at(_read(app, scope, selection, ready["model"]), selection)
-        return html.Section(inspect(scope, first, first.tokens.text, selection.position), className="panel")
+        texts = _read(app, scope, selection, ready["model"])
+        first = looked_at(texts, selection)
+        which = pictures.which_text(texts, selection)
+        return html.Section(inspect(scope, first, first.tokens.text, selection.position, which), className="panel")
 
 
 def _register_neurons(app: Dash, workspace: Workspace) -> None:
@@ -139,8 +141,8 @@ def _register_neurons(app: Dash, workspace: Workspace) -> None:
     )
     def overview(ready: Any, _scene: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready, tab="neurons")
-        first = looked_at(_read(app, scope, selection, ready["model"]), selection)
-        figure = pictures.overview(first, selection, selection.layer_of(scope.card), mode or "light")
+        texts = _read(app, scope, selection, ready["model"])
+        figure = pictures.overview(texts, selection, selection.layer_of(scope.card), mode or "light")
         return *framed(figure, left=44, below=50), choices(
             "measure", "Show for each layer", MEASURES, selection.measure
         )
@@ -184,22 +186,26 @@ def _register_others(app: Dash, workspace: Workspace) -> None:
     )
     def layers(ready: Any, _scene: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready, tab="layers")
-        first = looked_at(_read(app, scope, selection, ready["model"]), selection)
-        figure = pictures.layers(first, selection, selection.layer_of(scope.card), mode or "light")
+        texts = _read(app, scope, selection, ready["model"])
+        figure = pictures.layers(texts, selection, selection.layer_of(scope.card), mode or "light")
         return *framed(figure, above=26), choices("scale", "Colour scale", SCALES, selection.scale)
 
     @app.callback(
         Output(Text.STATISTICS, "figure"),
         Output(Text.STATISTICS, "style"),
         Output(Text.STATISTICS_HEAD, "children"),
+        Output(Text.TABLE_HEAD, "children"),
         Output(Text.TABLE_PLACE, "children"),
         *_seen(Text.STATISTICS),
     )
     def statistics(ready: Any, _scene: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready, tab="statistics")
-        found = layer_statistics(looked_at(_read(app, scope, selection, ready["model"]), selection))
-        return *framed(pictures.statistics(found, selection, mode or "light")), table(
-            Text.TABLE, found.table, "layer-statistics", COLUMNS
+        texts = _read(app, scope, selection, ready["model"])
+        found = layer_statistics(looked_at(texts, selection))
+        return (
+            *framed(pictures.statistics(found, texts, selection, mode or "light")),
+            text_panels.table_head(pictures.which_text(texts, selection)),
+            table(Text.TABLE, found.table, FILES[Text.STATISTICS], COLUMNS),
         )
 
 
@@ -248,7 +254,7 @@ def _register_csv(app: Dash, workspace: Workspace) -> None:
         frame = pictures.numbers(
             name, _read(app, scope, selection, ready["model"]), selection, selection.layer_of(scope.card)
         )
-        return dcc.send_data_frame(frame.to_csv, f"{name}.csv", index=False)
+        return dcc.send_data_frame(frame.to_csv, f"{FILES[name]}.csv", index=False)
 
 
 def _seen(part: str) -> tuple[Input | State, ...]:
