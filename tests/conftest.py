@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-CHECKED = ("vocabulary", "models", "engine", "analysis", "figures", "scope", "selftest", "export")
+CHECKED = (
+    *("vocabulary", "ngrams", "shrinkage", "models", "engine", "corpus", "index", "indexed", "analysis", "figures"),
+    *("scope", "selftest", "export"),
+)
 """The rooms whose signatures are checked at run time; in the others Dash and the terminal look at the functions too."""
 
 install_import_hook([f"neuronscope.{room}" for room in CHECKED], "beartype.beartype")

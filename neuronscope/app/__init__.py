@@ -39,6 +39,7 @@ def create_app(
     prefix: str = "/",
     requests_prefix: str | None = None,
     model: str = DEFAULT_MODEL,
+    index_demos: bool = True,
 ) -> Dash:
     """Make the page's app.
 
@@ -47,6 +48,7 @@ def create_app(
         prefix: The path that all routes of this server begin with.
         requests_prefix: The same as the browser sees it, where a proxy stands between.
         model: What to show when the address names no model.
+        index_demos: Whether a demo model that is looked at gets an index by itself, in the background.
 
     Returns:
         The app; `app.manager.close()` ends the work it started.
@@ -57,6 +59,7 @@ def create_app(
 
     from neuronscope.app import shell
     from neuronscope.app.background import ThreadManager
+    from neuronscope.app.building import Builder
     from neuronscope.app.readings import Readings
 
     seen = requests_prefix or prefix
@@ -80,10 +83,12 @@ def create_app(
     )
     app.manager = manager
     app.readings = Readings()
+    app.builder = Builder()
+    manager.beside.append(app.builder)
     _serve_bootstrap(app, prefix)
     app.layout = shell.layout(model)
     app.validation_layout = shell.everything(model)
-    shell.register(app, workspace, manager, model)
+    shell.register(app, workspace, manager, model, demos=index_demos)
     manager.seal()
     return app
 

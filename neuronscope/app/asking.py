@@ -31,6 +31,8 @@ class Frame:
     """Where notices are added."""
     DOWNLOAD = "download"
     """What sends a file to the visitor."""
+    INDEX = "index"
+    """Which model's index there is and how far it has come: it changes when they do. See `indexing`."""
     WARM = "warm"
     """The models in memory, by name and precision: it changes when they do."""
     SIZES = "sizes"

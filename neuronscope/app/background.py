@@ -19,7 +19,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from dash import no_update
 from dash._callback_context import context_value
@@ -143,6 +143,13 @@ class BrowserJob:
         return self._finished and self.abandoned
 
 
+class Closable(Protocol):
+    """Work that can be ended."""
+
+    def close(self) -> object:
+        """End it."""
+
+
 class ThreadManager(BaseBackgroundCallbackManager):  # type: ignore[misc]
     """Runs an app's background callbacks on threads of this process.
 
@@ -170,6 +177,8 @@ class ThreadManager(BaseBackgroundCallbackManager):  # type: ignore[misc]
         self._jobs: dict[str, BrowserJob] = {}
         self._secret: bytes | None = None
         self._closed = False
+        self.beside: list[Closable] = []
+        """Other work of the app, which `close` ends too."""
 
     def seal(self) -> None:
         """Take this app's callbacks out of Dash's class-wide lists; call it once they are all registered."""
@@ -183,6 +192,8 @@ class ThreadManager(BaseBackgroundCallbackManager):  # type: ignore[misc]
         Threads are daemons, so work that does not reach a checkpoint in time does not keep the process alive.
         """
         self.seal()
+        for other in self.beside:
+            other.close()
         with self._lock:
             self._closed = True
             threads = [job.thread for job in self._jobs.values() if job.thread]

@@ -13,7 +13,7 @@ import dash
 from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
-from neuronscope.app import about, address, memory_bar, picker, prompt, sizes
+from neuronscope.app import about, address, indexing, memory_bar, picker, prompt, sizes
 from neuronscope.app.asking import Answer, Frame, Question, looked_at, text_of
 from neuronscope.app.parts import go, icon, notice, short
 from neuronscope.app.selection import Selection
@@ -81,8 +81,11 @@ def everything(model: str) -> Any:
     return html.Div([layout(model), *(view.layout(Selection(), model) for view in VIEWS)])
 
 
-def register(app: Dash, workspace: Workspace, manager: ThreadManager, model: str) -> None:
-    """Register the frame's callbacks; `model` is the one to show when the address names none."""
+def register(app: Dash, workspace: Workspace, manager: ThreadManager, model: str, *, demos: bool) -> None:
+    """Register the frame's callbacks.
+
+    `model` is the one to show when the address names none; `demos` is whether demo models get an index by themselves.
+    """
     address.register(app)
     _register_views(app, model)
     _register_work(app, workspace, manager, model)
@@ -93,6 +96,7 @@ def register(app: Dash, workspace: Workspace, manager: ThreadManager, model: str
     picker.register(app, workspace)
     about.register(app, workspace)
     prompt.register(app)
+    indexing.register(app, workspace, demos=demos)
     for view in VIEWS:
         view.register(app, workspace)
 
@@ -144,6 +148,7 @@ def _plumbing() -> list[Any]:
         dcc.Download(id=Frame.DOWNLOAD),
         dcc.Store(id=Frame.WARM),
         *sizes.layout(),
+        *indexing.layout(),
     ]
 
 

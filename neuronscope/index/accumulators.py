@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
 from neuronscope.index.plan import AFTER, BEFORE, BINS, CONTEXT, KEPT_CONTEXTS, Batch, Cases, K
@@ -31,14 +31,14 @@ _CHUNK_TOKENS = 64
 _LARGEST_HALF = 65_504.0
 
 
-def pack(values: Float[Tensor, " n"], positions: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
+def pack(values: Float[Tensor, " n"], positions: Integer[Tensor, " n"]) -> Integer[Tensor, " n"]:
     """One int64 for value and position: the larger value first, and of equal values the earlier position."""
     bits = (values + 0.0).contiguous().view(torch.int32).to(torch.int64)  # + 0.0 makes of -0.0 a 0.0
     ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
     return (ordered << 32) + (0xFFFFFFFF - positions)
 
 
-def unpack(keys: Int[np.ndarray, "*n"]) -> tuple[Float[np.ndarray, "*n"], Int[np.ndarray, "*n"]]:
+def unpack(keys: Integer[np.ndarray, "*n"]) -> tuple[Float[np.ndarray, "*n"], Integer[np.ndarray, "*n"]]:
     """The values and positions that `pack` put together; NaN where a place is empty."""
     ordered = (keys >> 32).astype(np.int32)
     values = np.where(ordered < 0, ordered ^ 0x7FFFFFFF, ordered).astype(np.int32).view(np.float32)
@@ -47,7 +47,7 @@ def unpack(keys: Int[np.ndarray, "*n"]) -> tuple[Float[np.ndarray, "*n"], Int[np
     return np.where(empty, np.float32(np.nan), values), np.where(empty, np.uint32(0xFFFFFFFF), positions)
 
 
-def bins(values: Float[Tensor, "*n"], scale: float) -> Int[Tensor, "*n"]:
+def bins(values: Float[Tensor, "*n"], scale: float) -> Integer[Tensor, "*n"]:
     """The histogram bin of each value: logarithmic on either side of a middle bin for |a| < scale / 128.
 
     Bins 65 to 127 hold positive values, 63 to 1 negative ones, 0.238 octaves each (a factor of 1.18); the last on
@@ -74,9 +74,9 @@ class Tops:
 
     sign: int
     """1 for the largest values, -1 for the most negative."""
-    keys: Int[Tensor, "places neurons"]
+    keys: Integer[Tensor, "places neurons"]
     """Value times sign, and position."""
-    contexts: Int[Tensor, "places neurons context"]
+    contexts: Integer[Tensor, "places neurons context"]
     """Values around each, as a share of the peak in 1/127."""
     threshold: Float[Tensor, " neurons"]
     """The k-th best so far: nothing below it need be looked at."""
@@ -122,11 +122,11 @@ class Tops:
         self,
         values: Tensor,
         allowed: Tensor | None,
-        neurons: Int[Tensor, " candidates"],
-        window: Int[Tensor, " candidates"],
+        neurons: Integer[Tensor, " candidates"],
+        window: Integer[Tensor, " candidates"],
         peak: Float[Tensor, " candidates"],
         batch: Batch,
-    ) -> Int[Tensor, " inserted"]:
+    ) -> Integer[Tensor, " inserted"]:
         """Put each candidate's best window in the place of its worst context, if it is better; says which went in."""
         rows = values[window, :, neurons]
         signed = torch.where(batch.kept[window], rows if self.sign > 0 else -rows, -math.inf)
@@ -146,14 +146,16 @@ class Tops:
         return better
 
 
-def _argmax(values: Tensor) -> Int[Tensor, " n"]:
+def _argmax(values: Tensor) -> Integer[Tensor, " n"]:
     """The first place of each row's largest value; numpy's is several times as fast on a CPU."""
     if values.device.type == "cpu":
         return torch.from_numpy(values.numpy().argmax(1))
     return values.argmax(1)
 
 
-def _around(rows: Float[Tensor, "n tokens"], column: Int[Tensor, " n"], text: Tensor) -> Int[Tensor, "n context"]:
+def _around(
+    rows: Float[Tensor, "n tokens"], column: Integer[Tensor, " n"], text: Tensor
+) -> Integer[Tensor, "n context"]:
     """Values from `BEFORE` tokens before the peak to `AFTER` after it, as a share of the peak in 1/127."""
     at = column[:, None] + torch.arange(-BEFORE, AFTER + 1, device=rows.device)
     inside = (at >= 0) & (at < rows.shape[1])
@@ -284,9 +286,9 @@ class Accumulator:
         sums[7] += (ones @ open_)[0]
         torch.sub(part, through, out=through)
         found += [through.amin(1), through.amax(1)]
-        # Where no token of a window belongs to a case its extreme is 0, which is not a value of that case.
+        # Where no token of a window belongs to a case, its extreme is 0 or has the other sign.
         return [
-            Extreme(sign, torch.where(values == 0, -math.inf * sign, values))
+            Extreme(sign, torch.where(values * sign > 0, values, -math.inf * sign))
             for sign, values in zip(self.cases.signs, found, strict=True)
         ]
 
@@ -355,7 +357,7 @@ class Extreme:
     """The values."""
 
 
-def _in_order(top: Tops) -> tuple[Int[np.ndarray, "neurons places"], Int[np.ndarray, "neurons kept context"]]:
+def _in_order(top: Tops) -> tuple[Integer[np.ndarray, "neurons places"], Integer[np.ndarray, "neurons kept context"]]:
     """A case's contexts from the strongest down; values around them only for the first."""
     keys, order = top.keys.sort(0, descending=True)
     first = order[:KEPT_CONTEXTS, :, None].expand(-1, -1, CONTEXT)

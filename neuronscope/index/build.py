@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 import numpy as np
 import torch
@@ -173,7 +172,7 @@ class Merging:
         self._state = store.resume(folder, begun.manifest) if begun.manifest.resume else None
         self._at, self._cost = time.monotonic(), 0.0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Merging:
         return self
 
     def __exit__(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Integer
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Cases:
 class Batch:
     """Windows that run together."""
 
-    ids: Int[Tensor, "windows tokens"]
+    ids: Integer[Tensor, "windows tokens"]
     """What runs, special tokens and padding included."""
     real: Bool[Tensor, "windows tokens"]
     """Places that are not padding."""
@@ -72,21 +72,21 @@ class Batch:
     """Places that count."""
     runs: tuple[tuple[int, int, int], ...]
     """Stretches of places that count: window, first place, and the one after the last."""
-    base: Int[Tensor, " windows"]
+    base: Integer[Tensor, " windows"]
     """The corpus position of each window's place 0."""
-    tabulated: Int[Tensor, " n"]
+    tabulated: Integer[Tensor, " n"]
     """Places, rows one after the other, of tokens in the table of frequent tokens."""
-    slots: Int[Tensor, " n"]
+    slots: Integer[Tensor, " n"]
     """Their rows in that table."""
-    counted: Int[Tensor, " m"]
+    counted: Integer[Tensor, " m"]
     """Places of tokens that go into the histogram."""
-    counted_keys: Int[Tensor, " m"]
+    counted_keys: Integer[Tensor, " m"]
     """Their hash and position, packed: the smallest of a bin is its example."""
-    sampled: Int[Tensor, " s"]
+    sampled: Integer[Tensor, " s"]
     """Places of tokens in the sample."""
-    sample_rows: Int[Tensor, " s"]
+    sample_rows: Integer[Tensor, " s"]
     """Their rows among the shard's sampled tokens."""
-    apart: Int[Tensor, " p"]
+    apart: Integer[Tensor, " p"]
     """Places of special tokens, and of first tokens where no special one stands before them."""
     count: int = field(default=0)
     """How many tokens count."""
@@ -113,7 +113,7 @@ class Batch:
             at += together
 
 
-def hashes(positions: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+def hashes(positions: Integer[np.ndarray, " n"]) -> Integer[np.ndarray, " n"]:
     """A well mixed 31-bit number for each position (splitmix64): decides which tokens are sampled."""
     with np.errstate(over="ignore"):
         x = positions.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
@@ -132,7 +132,7 @@ class Plan:
         order = np.random.default_rng(0).permutation(len(windows))
         dealt = np.cumsum(windows["length"][order].astype(np.int64))
         cuts = np.searchsorted(dealt, np.arange(SHARD_TOKENS, int(dealt[-1]) if len(dealt) else 0, SHARD_TOKENS)) + 1
-        self.shards: tuple[Int[np.ndarray, " windows"], ...] = tuple(
+        self.shards: tuple[Integer[np.ndarray, " windows"], ...] = tuple(
             np.sort(shard) for shard in np.split(order, np.unique(cuts)) if len(shard)
         )
         self.slots = min(_TABLE_BYTES // (8 * neurons * layers), 4096)
@@ -143,12 +143,12 @@ class Plan:
         return self.corpus.counted
 
     @cached_property
-    def counts(self) -> Int[np.ndarray, " vocabulary"]:
+    def counts(self) -> Integer[np.ndarray, " vocabulary"]:
         """How often each id occurs among the tokens that count."""
         return np.bincount(self.corpus.ids[self.kept])
 
     @cached_property
-    def tabulated(self) -> Int[np.ndarray, " slots"]:
+    def tabulated(self) -> Integer[np.ndarray, " slots"]:
         """The ids whose sums are kept: the most frequent, in ascending order of id."""
         counts = self.counts
         occurring = np.flatnonzero(counts)
@@ -162,14 +162,14 @@ class Plan:
         return int(min(share, 1.0) * (1 << 31))
 
     @cached_property
-    def sampled(self) -> Int[np.ndarray, " sample"]:
+    def sampled(self) -> Integer[np.ndarray, " sample"]:
         """Positions of the sample, ascending: the smallest hashes among the tokens that count."""
         positions = np.flatnonzero(self.kept)
         drawn = hashes(positions)
         smallest = np.lexsort((positions, drawn))[:SAMPLE]
         return np.sort(positions[smallest])
 
-    def sampled_in(self, shard: int) -> Int[np.ndarray, " n"]:
+    def sampled_in(self, shard: int) -> Integer[np.ndarray, " n"]:
         """Rows of the sample that this shard fills, in the order in which it fills them."""
         return np.flatnonzero(np.isin(self.corpus.window_of(self.sampled), self.shards[shard]))
 
@@ -187,7 +187,7 @@ class Plan:
             yield self._batch(chosen[at : at + together], rows)
             at += together
 
-    def _batch(self, windows: Int[np.ndarray, " windows"], rows: dict[int, int]) -> Batch:
+    def _batch(self, windows: Integer[np.ndarray, " windows"], rows: dict[int, int]) -> Batch:
         corpus = self.corpus
         lead, tail = corpus.lead, corpus.tail
         table = corpus.windows[windows]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 
 from neuronscope.index.accumulators import NO_VALUE, NOTHING, unpack
 from neuronscope.index.plan import BINS, CONTEXT, KEPT_CONTEXTS, K
@@ -160,7 +160,7 @@ def cards(state: State) -> np.ndarray:
 
 
 def tokens_of(
-    state: State, ids: Int[np.ndarray, " slots"], *, neurons: int
+    state: State, ids: Integer[np.ndarray, " slots"], *, neurons: int
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Each neuron's tokens of highest and of lowest empirical-Bayes mean, and the parameters they were ranked with.
 
@@ -175,7 +175,7 @@ def tokens_of(
     found = {name: np.zeros(units, np.float32) for name in ("token_mean", "token_within", "token_between")}
     if not len(present):
         return table, found
-    n = counts[present].astype(np.float64)
+    n = counts[present]
     for first in range(0, units, neurons):
         layer = slice(first, first + neurons)
         means = a["sums"][present, layer].astype(np.float64) / n[:, None]
@@ -193,7 +193,7 @@ def tokens_of(
 
 def _ends(
     ranked: Float[np.ndarray, "keys neurons"],
-) -> list[tuple[slice, Int[np.ndarray, "chosen neurons"]]]:
+) -> list[tuple[slice, Integer[np.ndarray, "chosen neurons"]]]:
     """Places in the table and the keys that go there: the highest down, and the lowest up where not the same."""
     order = np.argsort(-ranked, axis=0, kind="stable")
     keys = len(order)
