@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from neuronscope.jobs import track
 from neuronscope.models import folders, qwen
 from neuronscope.models.families import Family, auto_class
+from neuronscope.models.memory import trim
 from neuronscope.models.refusals import refusing, unreported
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def weights_reported() -> Iterator[None]:
 
     def instead(make: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         if options.get("desc") == "Loading weights" and args:
-            return track(args[0], label="Loading weights", total=len(args[0]))
+            return track(_each_put_away(args[0]), label="Loading weights", total=len(args[0]))
         return make(*args, **{**options, "disable": True})
 
     before = logging.set_tqdm_hook(instead)
@@ -123,6 +124,13 @@ def weights_reported() -> Iterator[None]:
             yield
     finally:
         logging.set_tqdm_hook(before)
+
+
+def _each_put_away(weights: Iterable[Any]) -> Iterator[Any]:
+    """Each weight, and after it what quantizing it took, so that this does not add up."""
+    for weight in weights:
+        yield weight
+        trim()
 
 
 def _raw(folder: Path) -> dict[str, Any]:

@@ -8,7 +8,6 @@ A model that does not fit beside the warm ones takes the place of those used lea
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import threading
 import time
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from neuronscope.errors import ModelDoesNotFit, ModelNotFound
 from neuronscope.jobs import checkpoint
+from neuronscope.models.memory import trim
 from neuronscope.vocabulary import ModelCard
 
 if TYPE_CHECKING:
@@ -297,8 +297,7 @@ def _give_back_memory() -> None:
 
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    with contextlib.suppress(OSError, AttributeError):  # only the GNU C library has malloc_trim
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    trim()
 
 
 def _most_of_memory() -> int:

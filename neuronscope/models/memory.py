@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 from dataclasses import dataclass
 
 
@@ -33,6 +35,12 @@ class Memory:
     """All of it."""
     gpus: tuple[Gpu, ...]
     """Every GPU that torch sees."""
+
+
+def trim() -> None:
+    """Return to the machine what the C library keeps of freed memory, which can be many times what is in use."""
+    with contextlib.suppress(OSError, AttributeError):  # only the GNU C library has malloc_trim
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def memory(models: int) -> Memory:

@@ -3,6 +3,10 @@
 float16 on a CPU costs several times a float32 forward: it is never chosen there, only taken when asked for. int8 and
 nf4 are bitsandbytes' 8-bit and 4-bit weights (NF4 with double quantization). Activations stay in the compute type,
 except that int8 products go through float16.
+
+Weights are quantized one after another as they are read. On a CPU bitsandbytes makes float32 and int32 copies of the
+one at hand, some 20 bytes for each of its numbers: loading takes the result and these of the largest projection, and
+the first pass some 70 MB more, whatever the model, because bitsandbytes has its 4-bit arithmetic compiled then.
 """
 
 from __future__ import annotations

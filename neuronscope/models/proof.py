@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from neuronscope.models.memory import trim
 from neuronscope.models.precision import Precision, bias, matrix
 
 if TYPE_CHECKING:
@@ -70,12 +71,15 @@ def passes(model: LoadedModel) -> Iterator[Passed]:
         for block in dict.fromkeys(model.blocks)
         for path in paths
     ]
+    # What reading a layer's quantized weights took goes before the next layer's, so that a load stays small.
+    handles += [block.register_forward_hook(lambda *_: trim()) for block in dict.fromkeys(model.blocks)]
     try:
         _run(model)
     finally:
         for handle in handles:
             handle.remove()
     for layer in range(model.card.layers):
+        trim()
         neurons, output = seen[family.down][layer]
         gate = seen[family.gate][layer][1] if family.gate else None
         up = seen[family.up][layer][1]

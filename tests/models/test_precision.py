@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +92,48 @@ def test_estimates_hold_on_real_models(shared_data: Path, name: str, precision: 
             load(folder, precision=precision, device="cpu")
         return
     assert load(folder, precision=precision, device="cpu").card.bytes == pytest.approx(expected[precision], rel=0.03)
+
+
+LOADING = """
+import sys, threading, time
+from neuronscope.models.loading import load
+
+def held():
+    line = next(line for line in open("/proc/self/status") if line.startswith("RssAnon"))
+    return int(line.split()[1]) * 1024
+
+def watch():
+    while not done:
+        seen.append(held())
+        time.sleep(0.002)
+
+small, large, precision = sys.argv[1:]
+load(small, precision=precision, device="cpu")  # what a first load takes for good is not the model's
+before, done, seen = held(), False, []
+watching = threading.Thread(target=watch)
+watching.start()
+size = load(large, precision=precision, device="cpu").card.bytes
+done = True
+watching.join()
+print(size, max(seen) - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is measured as Linux tells it")
+@pytest.mark.parametrize("precision", ["bfloat16", *QUANTIZED])
+def test_a_sharded_checkpoint_loads_within_its_final_size(tmp_path: Path, precision: str) -> None:
+    """Twelve tenths of it, and what quantizing the largest projection takes."""
+    small, large = tmp_path / "small", tmp_path / "large"
+    for folder, layers in ((small, 1), (large, 20)):
+        network = tiny.llama(hidden_size=512, intermediate_size=1024, num_hidden_layers=layers).bfloat16()
+        network.save_pretrained(folder, max_shard_size="20MB")
+        tiny.tokenizer().save_pretrained(folder)
+    assert len(list(large.glob("*.safetensors"))) > 3
+    command = [sys.executable, "-c", LOADING, str(small), str(large), precision]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    size, peak = map(int, done.stdout.split()[-2:])
+    one_projection = 24 * 512 * 1024 if precision in QUANTIZED else 0
+    assert peak <= 1.2 * size + one_projection + 8e6, f"{peak / 1e6:.0f} MB for {size / 1e6:.0f} MB"
 
 
 @pytest.mark.parametrize(("precision", "closeness"), [("int8", 0.9999), ("nf4", 0.99)])
