@@ -2,6 +2,7 @@
 
     neuronscope serve                                   open the page on a demo model
     neuronscope activations demo:stories "Hello world"  see or save what the neurons do on a text
+    neuronscope index demo:stories texts/ --out idx     read a corpus once; then stats, neuron, reverse, responders
     neuronscope models                                  the checkpoints that are known by name, and what they take
     neuronscope selftest                                prove the program on this machine
 
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from neuronscope import terminal
+from neuronscope import cli_index, cli_neurons, terminal
 from neuronscope.cli_models import Device, Json, Model, Precision, models, workspace
 from neuronscope.errors import FileError, SelfTestFailed
 
@@ -49,6 +50,8 @@ app = typer.Typer(
     rich_markup_mode=None,  # drawing boxes around the help would make it twice as slow
 )
 app.add_typer(models, name="models")
+for command in (*cli_index.COMMANDS, *cli_neurons.COMMANDS):
+    app.command()(command)
 
 
 def main() -> None:
@@ -76,7 +79,10 @@ def neuronscope(
 
 @app.command()
 def serve(
-    model: Model = "demo:stories",
+    model: Annotated[
+        str | None,
+        typer.Argument(metavar="MODEL", help="demo:stories, a name on the hub, or a folder; that of --index if given."),
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; only this computer can reach 127.0.0.1.")] = (
         "127.0.0.1"
     ),
@@ -88,6 +94,10 @@ def serve(
         list[Path] | None,
         typer.Option("--models", metavar="DIR", help="A folder the page may load models from; may be repeated."),
     ] = None,
+    indexes: Annotated[
+        list[Path] | None,
+        typer.Option("--index", metavar="DIR", help="The folder of an index to look into; may be repeated."),
+    ] = None,
     budget: Annotated[
         str | None,
         typer.Option("--memory-budget", metavar="SIZE", help="Most memory for models, such as 8GB; 60 % by default."),
@@ -98,10 +108,14 @@ def serve(
     from neuronscope.app import serving
 
     roots = tuple(_folder(path) for path in folders or ())
-    owned = workspace(offline=offline, roots=roots, budget=_bytes(budget))
+    opened = [cli_index.open_index(folder) for folder in indexes or ()]
+    model = model or (opened[0].manifest.model if opened else "demo:stories")
+    owned = workspace(offline=offline, roots=roots, budget=_bytes(budget), indexes=tuple(indexes or ()))
     with closing(owned):
         with terminal.progress(f"Loading {model}"):
-            owned.scope(model)  # a wrong name is told here, and the first page finds the model ready
+            scope = owned.scope(model)  # a wrong name is told here, and the first page finds the model ready
+        if opened and owned.index_of(scope) is None:
+            opened[0].check(scope.card)  # says what it was made from
         made = page.create_app(owned, model=model)
         secret = "auto" if token else None
         announce = partial(print, flush=True)  # the address has to be seen at once, in a log file too

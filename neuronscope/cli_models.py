@@ -25,7 +25,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 models = typer.Typer(help="The checkpoints that are known by name, and what they take.", invoke_without_command=True)
 
 
-def workspace(*, offline: bool = False, roots: tuple[Path, ...] = (), budget: int | None = None) -> Workspace:
+def workspace(
+    *,
+    offline: bool = False,
+    roots: tuple[Path, ...] = (),
+    budget: int | None = None,
+    indexes: tuple[Path, ...] = (),
+) -> Workspace:
     """What one command owns, from the environment and its options."""
     from dataclasses import replace
 
@@ -33,7 +39,9 @@ def workspace(*, offline: bool = False, roots: tuple[Path, ...] = (), budget: in
     from neuronscope.settings import Settings
 
     settings = Settings.from_environment()
-    return Workspace(replace(settings, offline=offline or settings.offline, model_roots=roots), budget=budget)
+    return Workspace(
+        replace(settings, offline=offline or settings.offline, model_roots=roots), budget=budget, index_folders=indexes
+    )
 
 
 @models.callback()
@@ -92,8 +100,8 @@ def estimate_memory(model: Model, as_json: Json = False) -> None:
     table = terminal.table("precision", ">memory", "fits")
     for precision, size in found.bytes.items():
         fits = "yes" if size * 1.1 <= free else "no"
-        table.add_row(precision, _size(size), f"{fits}; auto chooses it" if precision == chosen else fits)
-    terminal.show(table, f"{model}: {found.parameters:,} weights, on a CPU with {_size(free)} free.")
+        table.add_row(precision, megabytes(size), f"{fits}; auto chooses it" if precision == chosen else fits)
+    terminal.show(table, f"{model}: {found.parameters:,} weights, on a CPU with {megabytes(free)} free.")
 
 
 @models.command("download")
@@ -187,5 +195,6 @@ def _show_fidelity(found: Fidelity) -> None:
     )
 
 
-def _size(size: int) -> str:
+def megabytes(size: int) -> str:
+    """How much memory or disk that is, in GB or MB."""
     return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

@@ -59,7 +59,7 @@ class Sample:
     """The patterns."""
     positions: Integer[np.ndarray, " positions"]
     """Every position to measure, once, ascending."""
-    members: tuple[Integer[np.ndarray, " members"], ...]
+    members: tuple[np.ndarray, ...]
     """For each pattern, the indices into `positions` of its own occurrences."""
     counts: Integer[np.ndarray, " patterns"]
     """How often each pattern occurs in the whole corpus."""
@@ -209,7 +209,7 @@ def _found(
     ids: Integer[np.ndarray, " tokens"],
     ends: Integer[np.ndarray, " ends"],
     reach: Integer[np.ndarray, " ends"],
-    known: dict[Pattern, Integer[np.ndarray, " found"]],
+    known: dict[Pattern, np.ndarray],
 ) -> Integer[np.ndarray, " found"]:
     """Which of `ends` end with `pattern`, by way of the pattern without its first token."""
     if pattern not in known:

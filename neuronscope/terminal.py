@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -10,9 +11,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from neuronscope.errors import NeuronScopeError
 from neuronscope.jobs import Progress, running
@@ -42,36 +43,50 @@ def stated_errors() -> Iterator[None]:
 
 
 @contextmanager
-def interruptible(patience: float = PATIENCE) -> Iterator[None]:
+def interruptible(patience: float = PATIENCE, last_words: Callable[[], str] | None = None) -> Iterator[None]:
     """Make Ctrl-C end the process within `patience` seconds, whatever it is doing and however it takes it.
 
     Python notices the signal only between its own steps, which a long matrix product delays. So the signal also wakes a
-    thread that gives the work within time to end and clean up by itself, and then ends the process for it.
+    thread that gives the work within time to end and clean up by itself, and then ends the process for it. What
+    `last_words` says then is printed on standard error.
     """
     listening, signalled = socket.socketpair()
     signalled.setblocking(False)
     before = signal.set_wakeup_fd(signalled.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=_insist, args=(listening, patience), name="interrupt", daemon=True).start()
+    insisting = (listening, patience, last_words)
+    threading.Thread(target=_insist, args=insisting, name="interrupt", daemon=True).start()
     try:
         yield
     except (KeyboardInterrupt, SystemExit) as end:
         if isinstance(end, SystemExit) and end.code != INTERRUPTED:
             raise
         # Everything of ours has been closed on the way here. Python's own end, which unloads torch, takes too long.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(INTERRUPTED)
+        _end(last_words)
     finally:
         signal.set_wakeup_fd(before)
         signalled.close()
 
 
-def _insist(listening: socket.socket, patience: float) -> None:
+def _insist(listening: socket.socket, patience: float, last_words: Callable[[], str] | None) -> None:
     with listening:
         while signals := listening.recv(16):
             if signal.SIGINT in signals:
                 time.sleep(patience)
+                if last_words is not None:
+                    _end(last_words)
                 os._exit(INTERRUPTED)
+
+
+def _end(last_words: Callable[[], str] | None) -> NoReturn:
+    try:
+        if last_words is not None:
+            # A bar may stand on the line: begin at its start and clear it.
+            clear = "\r\x1b[K" if sys.stderr.isatty() else ""
+            print(f"{clear}{last_words()}", file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(INTERRUPTED)
 
 
 @contextmanager
@@ -91,6 +106,7 @@ def progress(label: str) -> Iterator[None]:
         rich.TextColumn("{task.description}", markup=False),
         rich.BarColumn(),
         rich.MofNCompleteColumn(),
+        rich.TextColumn("{task.fields[rate]}"),
         rich.TimeElapsedColumn(),
         rich.TimeRemainingColumn(),
     )
@@ -103,15 +119,21 @@ class _Bar:
 
     def __init__(self, display: Display, label: str) -> None:
         self._display = display
-        self._task = display.add_task(label, total=None)
+        self._task = display.add_task(label, total=None, rate="")
 
     def check(self) -> None:
         """Never ask the work to stop."""
 
     def report(self, progress: Progress) -> None:
-        """Move the bar."""
+        """Move the bar; the rate is that of the last seconds, so that going on from a middle does not flatter it."""
+        speed = self._display.tasks[0].speed
         self._display.update(
-            self._task, description=progress.label, completed=progress.done, total=progress.total, refresh=True
+            self._task,
+            description=progress.label,
+            completed=progress.done,
+            total=progress.total,
+            rate=f"{speed:,.0f}/s" if speed and speed >= 10 else "",
+            refresh=True,
         )
 
 
@@ -187,8 +209,22 @@ def _least(column: Column) -> int:
 
 
 def print_json(command: str, **fields: Any) -> None:
-    """Print the one object that `--json` asks for."""
-    print(json.dumps({"schema_version": SCHEMA_VERSION, "command": command, **fields}, ensure_ascii=False))
+    """Print the one object that `--json` asks for; numbers that are none (NaN, infinity) become null."""
+    answer = {"schema_version": SCHEMA_VERSION, "command": command, **fields}
+    print(json.dumps(_plain(answer), ensure_ascii=False, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    """`value` in nothing but what JSON knows; numpy's numbers and arrays become Python's."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, os.PathLike) else value
 
 
 def short(count: int) -> str:
