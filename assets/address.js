@@ -96,6 +96,26 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
       return same();
     }
 
-    return { go, next, scenes, outline, follow, question, texts, controls };
+    /* Whether what is shown answers another question than the one asked, and whether that is one to be run again by hand.
+       A question that found no answer although it neither failed nor was cancelled (`ended`) is asked once more. */
+    let answered = null;
+    let repeated = null;
+    function unanswered(asked, ready, rests, ended) {
+      answered = ready?.key ?? answered; // what was answered and let go of since is not asked for again
+      const open = Boolean(asked) && asked.key !== ready?.key;
+      const lost = open && rests && ![ended, answered, repeated].includes(asked.key);
+      if (lost) setTimeout(repeat, 1000, asked.key);
+      return [open ? "main stale" : "main", !(open && rests) || lost];
+    }
+
+    function repeat(key) {
+      const { dash_clientside: dash, dash_component_api: api } = window;
+      const at = (id) => api.getLayout(id).props;
+      if (repeated === key || at("question").data.key !== key || at("ready").data?.key === key || !at("work").hidden) return;
+      repeated = key;
+      dash.set_props("again-button", { n_clicks: (at("again-button").n_clicks ?? 0) + 1 });
+    }
+
+    return { go, next, unanswered, scenes, outline, follow, question, texts, controls };
   })(),
 });

@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import dash
-from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
 from neuronscope.app import about, address, indexing, memory_bar, picker, prompt, sizes
@@ -51,6 +51,7 @@ class Shell:
     CANCEL = "work-cancel"
     AGAIN = "again"
     AGAIN_BUTTON = "again-button"
+    ENDED = "ended"
     JUMP = "jump"
 
 
@@ -106,8 +107,10 @@ def report(error: Exception, model: str) -> None:
 
     `model` is the one the server was started with: the way back from one that cannot be had.
     """
+    question = dash.ctx.inputs.get(f"{Frame.QUESTION}.data") or {}
+    if question:
+        dash.set_props(Shell.ENDED, {"data": question["key"]})
     if isinstance(error, NeuronScopeError):
-        question = dash.ctx.inputs.get(f"{Frame.QUESTION}.data") or {}
         action = _way_out(error, model, question.get("model"))
         shown = notice(_heading(error), str(error), action=action, passing=isinstance(error, InputError | ModelError))
     else:
@@ -144,6 +147,7 @@ def _plumbing() -> list[Any]:
         dcc.Store(id=Frame.QUESTION),
         dcc.Store(id=Frame.READY),
         dcc.Store(id=Shell.VIEW),
+        dcc.Store(id=Shell.ENDED),
         dcc.Store(id=Frame.THEME, storage_type="local"),
         dcc.Download(id=Frame.DOWNLOAD),
         dcc.Store(id=Frame.WARM),
@@ -253,15 +257,20 @@ def _register_work(app: Dash, workspace: Workspace, manager: ThreadManager, mode
         return Answer(**question, layers=scope.card.layers, held=held)
 
     app.clientside_callback(
-        """(question, ready, hidden) => {
-            const stale = Boolean(question) && question.key !== ready?.key;
-            return [stale ? "main stale" : "main", !(stale && hidden)];
-        }""",
+        ClientsideFunction("address", "unanswered"),
         Output(Shell.MAIN, "className"),
         Output(Shell.AGAIN, "hidden"),
         Input(Frame.QUESTION, "data"),
         Input(Frame.READY, "data"),
         Input(Shell.WORK, "hidden"),
+        Input(Shell.ENDED, "data"),
+    )
+    app.clientside_callback(
+        "(_cancel, question) => question?.key",
+        Output(Shell.ENDED, "data"),
+        Input(Shell.CANCEL, "n_clicks"),
+        State(Frame.QUESTION, "data"),
+        prevent_initial_call=True,
     )
 
 

@@ -98,10 +98,9 @@ def main() -> None:
 def _gpt2_sized(folder: Path) -> Path:
     import transformers
 
-    from neuronscope.models.catalogue import CATALOGUE
+    from neuronscope.demo import DEMOS
 
-    demo = next(entry.folder for entry in CATALOGUE if entry.folder)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(demo)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(DEMOS[0].folder)
     config = transformers.GPT2Config(vocab_size=len(tokenizer))
     transformers.GPT2LMHeadModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

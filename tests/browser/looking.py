@@ -11,7 +11,8 @@ from selenium.webdriver.remote.webdriver import WebDriver
 DRAWN = """
 if (document.readyState !== 'complete' || !window.store) return 'the page to load';
 const {stored, completed, ...pending} = window.store.getState().callbacks;
-const waiting = Object.values(pending).flat().length;
+const ticks = ({changedPropIds}) => Object.keys(changedPropIds).join().endsWith('.n_intervals');
+const waiting = Object.values(pending).flat().filter(callback => !ticks(callback)).length;
 if (waiting) return waiting + ' callbacks';
 if (document.querySelector('._dash-loading')) return 'the layout';
 const shown = graph => graph.offsetParent !== null;
@@ -27,7 +28,7 @@ axe.run(within, options).then(results => done(results.violations), failed);
 
 
 def settle(driver: WebDriver, seconds: float = 30) -> None:
-    """Wait until no callback runs and every visible graph is drawn, twice in a row."""
+    """Wait until no callback runs, but for those of clocks, and every visible graph is drawn, twice in a row."""
     deadline, calm = time.monotonic() + seconds, 0
     while calm < 2:
         waits_for = driver.execute_script(DRAWN)

@@ -76,6 +76,18 @@ def test_controls_that_an_answer_redraws_do_not_undo_what_was_chosen_meanwhile(p
     assert page.one(".heat h2").text.startswith("Output of 2")
 
 
+def test_a_question_that_got_lost_is_asked_once_more(page):
+    page.open()
+    page.driver.execute_script(
+        "const {data} = dash_component_api.getLayout('ready').props;"
+        "dash_clientside.set_props('ready', {data: {...data, key: 'another'}})"
+    )
+    page.wait(lambda: page.all(".main.stale"), "the page to see that it shows something else")
+    page.ready()
+    assert page.tokens == list("hello·there")
+    assert not page.one("#again").is_displayed()
+
+
 def choose(page, field, value):
     """Choose a value in one of the settings, without waiting for what comes of it."""
     page.one(f'[id=\'{{"field":"{field}"}}\']').find_element(By.CSS_SELECTOR, f"option[value='{value}']").click()
