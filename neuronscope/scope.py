@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from neuronscope.analysis.responders import Responders
     from neuronscope.analysis.reverse_query import ReverseQuery
     from neuronscope.engine.capture import Long
+    from neuronscope.index.distributed import Cluster
     from neuronscope.indexed import Index
     from neuronscope.models.loading import LoadedModel
     from neuronscope.models.memory import Memory
@@ -241,6 +242,8 @@ class Scope:
         window: int | None = None,
         overlap: int = 0,
         field: str = "text",
+        workers: int | None = None,
+        dask: str | None = None,
     ) -> Index:
         """Build the index of a corpus, or go on with one that was begun, or open one that is whole.
 
@@ -251,6 +254,8 @@ class Scope:
             window: Tokens that run together; 128, or the model's context if that is shorter.
             overlap: How many tokens each window repeats of the one before it, as context.
             field: The JSON field or column that holds the text.
+            workers: Scan in so many processes of this machine, each with a model of its own; in this one by default.
+            dask: Scan on the Dask cluster whose scheduler has this address.
 
         Raises:
             IndexProblem, FileError, InputError: see `neuronscope.index.build.build`.
@@ -271,8 +276,20 @@ class Scope:
             overlap=overlap,
             field=field,
             offline=self.workspace.settings.offline,
+            cluster=self._cluster(workers, dask),
         )
         return Index(store)
+
+    def _cluster(self, workers: int | None, address: str | None) -> Cluster | None:
+        if workers is None and address is None:
+            return None
+        if self.key.attached:
+            raise InputError(
+                "A model that a program attached cannot be loaded by other processes: save it to a folder."
+            )
+        from neuronscope.index.distributed import Cluster
+
+        return Cluster(workers, address, {"precision": self.card.precision, "device": self.key.device})
 
     @property
     def index_folder(self) -> Path:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Integer
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from neuronscope.index.plan import AFTER, BEFORE, BINS, CONTEXT, KEPT_CONTEXTS, Batch, Cases, K

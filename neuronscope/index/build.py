@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,6 +24,9 @@ from neuronscope.index.state import State, cards, statistics, tokens_of
 from neuronscope.index.store import Manifest, Store
 from neuronscope.jobs import report
 from neuronscope.vocabulary import ModelCard
+
+if TYPE_CHECKING:
+    from neuronscope.index.distributed import Cluster
 
 WINDOW = 128
 """Tokens that run together, special ones included."""
@@ -41,6 +45,7 @@ def build(
     overlap: int = 0,
     field: str = "text",
     offline: bool = False,
+    cluster: Cluster | None = None,
 ) -> Store:
     """Build the index of a corpus in `folder`, or go on with one that was begun there, or open one that is whole.
 
@@ -55,6 +60,7 @@ def build(
         overlap: How many tokens each window repeats of the one before it, as context that does not count again.
         field: The field or column that holds the text.
         offline: Refuse data sets that come from the network.
+        cluster: Who scans; this process by itself by default. Each worker loads the model by the name in `card`.
 
     Raises:
         OtherIndex: if the folder holds an index of something else.
@@ -73,8 +79,14 @@ def build(
         begun = begin(
             lend, card, sources, folder, tokens=tokens, window=size, overlap=overlap, field=field, offline=offline
         )
-        if not begun.manifest.complete:
+        if begun.manifest.complete:
+            return Store.open(folder)
+        if cluster is None:
             scan_here(lend, card, begun, folder)
+        else:
+            from neuronscope.index.distributed import scan_on
+
+            scan_on(cluster, card.name, begun, folder)
     return Store.open(folder)
 
 
@@ -115,7 +127,8 @@ def begin(
             _refuse_strangers(folder)
             read(model, sources, folder, window=window, overlap=overlap, tokens=tokens, field=field, offline=offline)
     corpus = ReadCorpus.open(folder)
-    plan = Plan(corpus, card.neurons, layers=card.layers)
+    size = None if known is None else known.shard_tokens
+    plan = Plan(corpus, card.neurons, layers=card.layers, shard_tokens=size)
     asked_for = Manifest(
         model=card.name,
         revision=card.revision,
@@ -133,6 +146,7 @@ def begin(
         overlap=overlap,
         tokens=int(plan.kept.sum()),
         shards=len(plan.shards),
+        shard_tokens=plan.shard_tokens,
         scales=(),
         threads=torch.get_num_threads(),
     )

@@ -30,6 +30,8 @@ CONTEXT = BEFORE + 1 + AFTER
 BINS = 128
 """Bins of the histogram."""
 SHARD_TOKENS = 65_536
+"""Tokens of a shard; more where a corpus would otherwise have more than `MOST_SHARDS` of them."""
+MOST_SHARDS = 1024
 BATCH_TOKENS = 1024
 SAMPLE = 1024
 """Tokens whose activations are kept whole."""
@@ -125,13 +127,18 @@ def hashes(positions: Integer[np.ndarray, " n"]) -> Integer[np.ndarray, " n"]:
 class Plan:
     """The shards of one corpus for one model."""
 
-    def __init__(self, corpus: ReadCorpus, neurons: int, *, layers: int) -> None:
-        """`neurons` of one layer; the table of tokens is as large as its memory allows over all `layers`."""
+    def __init__(self, corpus: ReadCorpus, neurons: int, *, layers: int, shard_tokens: int | None = None) -> None:
+        """`neurons` of one layer; the table of tokens is as large as its memory allows over all `layers`.
+
+        `shard_tokens` is what the index was begun with, `SHARD_TOKENS` or more for a new one.
+        """
         self.corpus = corpus
         windows = corpus.windows
         order = np.random.default_rng(0).permutation(len(windows))
         dealt = np.cumsum(windows["length"][order].astype(np.int64))
-        cuts = np.searchsorted(dealt, np.arange(SHARD_TOKENS, int(dealt[-1]) if len(dealt) else 0, SHARD_TOKENS)) + 1
+        total = int(dealt[-1]) if len(dealt) else 0
+        self.shard_tokens = size = shard_tokens or max(SHARD_TOKENS, -(-total // MOST_SHARDS))
+        cuts = np.searchsorted(dealt, np.arange(size, total, size)) + 1
         self.shards: tuple[Integer[np.ndarray, " windows"], ...] = tuple(
             np.sort(shard) for shard in np.split(order, np.unique(cuts)) if len(shard)
         )

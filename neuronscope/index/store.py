@@ -11,6 +11,7 @@
         sample.npy            float16 [neurons, 1024]: activations on the positions in sampled.npy
         sampled.npy           positions of the sample
       resume-000016/          what a scan needs to go on; gone when the index is whole
+      shards/                 shards that a cluster's workers scanned and nobody has merged yet
       .lock                   held while someone builds
 
 Neurons of all layers stand one after the other: neuron n of layer l is row `l * neurons + n`. A position is a place in
@@ -29,7 +30,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -80,6 +81,8 @@ class Manifest:
     """Tokens of the corpus that count."""
     shards: int
     """Pieces the corpus is scanned in."""
+    shard_tokens: int
+    """Tokens of each."""
     scales: tuple[float, ...]
     """For each layer the unit of its histogram."""
     threads: int
@@ -256,6 +259,37 @@ def resume(folder: Path, manifest: Manifest) -> State:
     return State(manifest.seen, manifest.apart, arrays)
 
 
+def write_shard(folder: Path, shard: int, state: State) -> None:
+    """Write a shard that was scanned elsewhere, to be merged in its turn; whole or not at all."""
+    about = {"about": np.array([state.count, state.apart], dtype=np.int64)}
+    _write(folder, f"{_SHARDS}/{shard:06d}", {**state.arrays, **about})
+
+
+def has_shard(folder: Path, shard: int) -> bool:
+    """Whether a shard was written and not merged yet."""
+    return (folder / _SHARDS / f"{shard:06d}").is_dir()
+
+
+def read_shard(folder: Path, shard: int) -> State:
+    """A shard that `write_shard` wrote; raises `DamagedIndex` if it cannot be read."""
+    place = folder / _SHARDS / f"{shard:06d}"
+    try:
+        arrays = {path.stem: np.load(path, allow_pickle=False) for path in place.glob("*.npy")}
+        count, apart = arrays.pop("about").tolist()
+    except (OSError, ValueError, KeyError) as problem:
+        raise DamagedIndex(
+            f"{place} is not a shard that was written whole: {problem}. Remove it, and ask again."
+        ) from None
+    return State(count, apart, arrays)
+
+
+def drop_shard(folder: Path, shard: int) -> None:
+    """Remove a shard that has been merged."""
+    shutil.rmtree(folder / _SHARDS / f"{shard:06d}", ignore_errors=True)
+    with suppress(OSError):  # others are still in it
+        (folder / _SHARDS).rmdir()
+
+
 def verify(folder: Path, checksums: Mapping[str, str]) -> None:
     """Compare files with their checksums; raises `DamagedIndex` naming the first that differs."""
     for file, expected in checksums.items():
@@ -264,6 +298,7 @@ def verify(folder: Path, checksums: Mapping[str, str]) -> None:
             raise DamagedIndex(f"{path} is not what was written: its checksum differs. {_AGAIN}")
 
 
+_SHARDS = "shards"
 _AGAIN = "Build the index again in another folder, or remove this one first."
 
 
