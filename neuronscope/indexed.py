@@ -217,7 +217,7 @@ class Index:
             return []
         r = z @ z[row]
         order = np.argsort(-np.abs(r), kind="stable")
-        return [(self.neuron(i), float(r[i])) for i in order if i != row][:count]
+        return [(self.neuron(int(i)), float(r[i])) for i in order if i != row][:count]
 
     def reverse_query(
         self, neurons: Neuron | Sequence[Neuron], n: Sequence[int] = (1, 2, 3), sign: str = "+", *, skips: bool = True
@@ -286,20 +286,17 @@ class Index:
     def find(self, pattern: str, *, regular: bool = False, limit: int = 4096) -> Integer[np.ndarray, " positions"]:
         """Positions of the tokens with which an occurrence of a text, or a match of a regular expression, ends.
 
-        At most `limit`, drawn at random (seed 0) if there are more. First tokens that do not count are left out.
+        A text that is one token of the corpus, as `token` reads it, is found where that token stands; any other, and
+        what an expression matches, inside longer words too. At most `limit`, drawn at random (seed 0) if there are
+        more. First tokens that do not count are left out.
 
         Raises:
             InputError: for an expression that is none, or that matches nothing but emptiness.
         """
-        try:
-            compiled = re.compile(pattern.encode() if regular else re.escape(pattern.encode()))
-        except re.error as problem:
-            raise InputError(f"{pattern!r} is not a regular expression: {problem}.") from None
-        if not pattern or compiled.match(b""):
-            raise InputError("An empty text occurs everywhere: type what to look for.")
         corpus = self.store.corpus
-        ends = np.array([match.end() for match in compiled.finditer(memoryview(corpus.text.data))], dtype=np.int64)
-        positions = np.unique(self._at_bytes(ends - 1)) if len(ends) else ends
+        positions = self._standing(pattern) if not regular else None
+        if positions is None:
+            positions = self._matching(pattern, regular)
         positions = positions[corpus.counted[positions]] if len(positions) else positions
         if len(positions) > limit:
             positions = np.sort(np.random.default_rng(0).choice(positions, limit, replace=False))
@@ -431,6 +428,26 @@ class Index:
         beyond = np.cumsum(ordered)
         place = int(np.searchsorted(beyond, _ONE_IN * max(int(beyond[-1]), 1)))
         return float(edges[place + 1] if turned < 0 else edges[::-1][place + 1])
+
+    def _standing(self, text: str) -> Integer[np.ndarray, " positions"] | None:
+        """Where a token stands; None if `text` is not one token."""
+        try:
+            token = self.token(text)
+        except InputError:
+            return None
+        return np.flatnonzero(self.store.corpus.ids == token)
+
+    def _matching(self, pattern: str, regular: bool) -> Integer[np.ndarray, " positions"]:
+        """Where what matches in the corpus' text ends, first tokens included."""
+        try:
+            compiled = re.compile(pattern.encode() if regular else re.escape(pattern.encode()))
+        except re.error as problem:
+            raise InputError(f"{pattern!r} is not a regular expression: {problem}.") from None
+        if not pattern or compiled.match(b""):
+            raise InputError("An empty text occurs everywhere: type what to look for.")
+        found = compiled.finditer(memoryview(self.store.corpus.text.data))
+        ends = np.array([match.end() for match in found if match.end() > match.start()], dtype=np.int64)
+        return np.unique(self._at_bytes(ends - 1)) if len(ends) else ends
 
     def _at_bytes(self, places: Integer[np.ndarray, " n"]) -> Integer[np.ndarray, " n"]:
         """The position of the token that holds each byte of the corpus' text."""

@@ -1,0 +1,131 @@
+"""The tables of the Search view: n-grams that excite neurons, and neurons that respond to a text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dash_ag_grid as dag
+
+from neuronscope.app.searching import spelled
+from neuronscope.app.tables import GRID_OPTIONS, csv_params
+from neuronscope.vocabulary import Neuron
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from neuronscope.analysis.reverse_query import ReverseQuery
+    from neuronscope.indexed import Index
+
+FILE = "search-ngrams"
+TABLE = "search-table"
+_NUMBER = {"function": "d3.format('.3~g')(params.value)"}
+_ROUNDED = {"function": "d3.format(',.3~r')(params.value)"}
+_SHARE = {"function": "d3.format('.0%')(params.value)"}
+_COUNT = {"function": "d3.format(',')(params.value)"}
+
+
+def exported(result: ReverseQuery, index: Index) -> pd.DataFrame:
+    """The rows with what it takes to know what their numbers are of."""
+    m = index.manifest
+    return result.table.drop(columns="tokens").assign(
+        ids=[spelled(pattern) for pattern in result.table["tokens"]],
+        neurons=" ".join(map(str, result.neurons)),
+        sign=result.sign,
+        unit=result.unit,
+        model=m.model,
+        revision=m.revision,
+        precision=m.precision,
+        corpus=", ".join(m.sources),
+        tokens_seen=m.seen,
+        tokens=m.tokens,
+    )
+
+
+def grid() -> Any:
+    """The table of n-grams, empty."""
+    return _grid(TABLE, [], [], FILE, "params.data.ids", "ngrams-table", tall=True)
+
+
+def ngrams(result: ReverseQuery, index: Index) -> tuple[list[Any], list[Any]]:
+    """Columns and rows of the table of n-grams; the n-gram of each is a button that looks at it."""
+    frame = exported(result, index)
+    group = len(result.neurons) > 1
+    shown = [
+        {"field": "ngram", "headerName": "N-gram", "cellRenderer": "NgramCell", "minWidth": 150, "flex": 3,
+         "filter": "agTextColumnFilter", "pinned": "left"},
+        _number("n", "n", _COUNT, 48),
+        _number("mean", "Mean", _NUMBER, 66),
+        _number("low", "Low", _NUMBER, 62),
+        _number("high", "High", _NUMBER, 62),
+        _number("max", "Max", _NUMBER, 62),
+        _number("count", "Count", _COUNT, 66),
+        _number("z", "z", _NUMBER, 56),
+        _number("lift", "Lift", _ROUNDED, 62),
+        _number("share", "Share", _SHARE, 62),
+        *([_number("agree", "Agree", _SHARE, 62)] if group else []),
+        {"field": "source", "headerName": "Source", "minWidth": 138, "filter": "agTextColumnFilter"},
+    ]  # fmt: skip
+    listed = {column["field"] for column in shown}
+    hidden = [{"field": name, "hide": True} for name in frame.columns if name not in listed]
+    return [*shown, *hidden], frame.to_dict("records")
+
+
+def responders_table(id: str, frame: pd.DataFrame, filename: str, *, extreme: bool) -> Any:  # noqa: A002
+    """Neurons that respond, strongest first; the name of each is a link that opens it.
+
+    `extreme` is whether the column `max` holds the extreme of this sign.
+    """
+    frame = frame.assign(
+        name=[str(Neuron(int(a), int(b))) for a, b in zip(frame["layer"], frame["neuron"], strict=True)]
+    )
+    shown = [
+        {"field": "name", "headerName": "Neuron", "cellRenderer": "NeuronCell", "minWidth": 96, "flex": 2,
+         "filter": "agTextColumnFilter"},
+        _number("z", "z", _NUMBER, 60),
+        _number("mean", "Mean", _NUMBER, 66),
+        *([_number("max", "Extreme", _NUMBER, 74)] if extreme else []),
+        _number("count", "Over", _COUNT, 60),
+    ]  # fmt: skip
+    listed = {column["field"] for column in shown}
+    hidden = [{"field": name, "hide": True} for name in frame.columns if name not in listed]
+    rows = frame.to_dict("records")
+    return _grid(id, [*shown, *hidden], rows, filename, "params.data.name", "", tall=len(rows) > 12)
+
+
+def _grid(
+    id: str,  # noqa: A002
+    columns: list[Any],
+    rows: list[Any],
+    filename: str,
+    row: str,
+    name: str,
+    *,
+    tall: bool,
+) -> Any:
+    return dag.AgGrid(
+        id=id,
+        columnDefs=columns,
+        rowData=rows,
+        getRowId=row,
+        defaultColDef={"sortable": True, "resizable": True, "flex": 1, "suppressHeaderMenuButton": True},
+        dashGridOptions={
+            **GRID_OPTIONS,
+            "domLayout": "normal" if tall else "autoHeight",
+            "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": False},
+        },
+        csvExportParams=csv_params(filename),
+        className=f"grid-table dense {name}".strip(),
+        style={"width": "100%", "height": "min(400px, 60vh)" if tall else None},
+    )
+
+
+def _number(name: str, title: str, form: dict[str, str], width: int) -> dict[str, Any]:
+    return {
+        "field": name,
+        "headerName": title,
+        "type": "numericColumn",
+        "filter": "agNumberColumnFilter",
+        "valueFormatter": form,
+        "useValueFormatterForExport": False,
+        "minWidth": width,
+    }
