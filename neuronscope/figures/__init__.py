@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from neuronscope.figures.captions import empty
     from neuronscope.figures.comparisons import difference, difference_table, layers, layers_table
+    from neuronscope.figures.corpus import corpus_histogram, corpus_histogram_table
     from neuronscope.figures.distributions import histogram, histogram_table
     from neuronscope.figures.fidelity import layer_fidelity
     from neuronscope.figures.heatmaps import clicked, heatmap, heatmap_table
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "captions": ("empty",),
     "comparisons": ("difference", "difference_table", "layers", "layers_table"),
+    "corpus": ("corpus_histogram", "corpus_histogram_table"),
     "distributions": ("histogram", "histogram_table"),
     "fidelity": ("layer_fidelity",),
     "heatmaps": ("clicked", "heatmap", "heatmap_table"),
@@ -34,6 +36,7 @@ _HOMES = {
 }
 
 ALL = (
+    "corpus_histogram",
     "difference",
     "head_heatmap",
     "heatmap",
@@ -52,6 +55,8 @@ __all__ = [
     "LIGHT",
     "STATISTICS",
     "clicked",
+    "corpus_histogram",
+    "corpus_histogram_table",
     "difference",
     "difference_table",
     "empty",

@@ -1,30 +1,38 @@
 """The Neuron view: what is this neuron?
 
-What it does on the visitor's text, token by token and as a histogram, and which tokens its weights read and write.
+What it does on the visitor's text, token by token, and which tokens its weights read and write; and, from an index,
+what it does over a whole corpus: its distribution, its examples, the n-grams that excite it, the neurons most like it.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from dash import Dash, Input, Output, State, dcc, html
+from dash import Dash, Input, Output, State, ctx, dcc, html
 from dash.exceptions import PreventUpdate
 
 from neuronscope.analysis.statistics import neuron_statistics
-from neuronscope.app import prompt
+from neuronscope.app import indexing, neuron_corpus, neuron_notes, prompt
 from neuronscope.app.asking import Frame, asked, text_of
 from neuronscope.app.graphs import csv_id, framed, graph, graph_tools
 from neuronscope.app.lists import facts, score_list
+from neuronscope.app.neuron_card import as_html, as_json, card_of
+from neuronscope.app.neuron_notes import NoteBox
+from neuronscope.app.notes import Notes
 from neuronscope.app.parts import card, go, heading, icon, unread
 from neuronscope.app.selection import Selection
 from neuronscope.app.strips import read_in_windows, strongest
 from neuronscope.app.tokens import scale_legend, token_strip
-from neuronscope.figures import heatmap_table, histogram
+from neuronscope.figures import corpus_histogram, corpus_histogram_table, heatmap_table, histogram
 from neuronscope.vocabulary import Activations, ModelCard, Neuron, NeuronWeights, Site
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from neuronscope.figures.theme import Mode
+    from neuronscope.indexed import Index
     from neuronscope.scope import Scope, Workspace
 
 NAME = "neuron"
@@ -43,14 +51,28 @@ class Page:
     INPUTS = "neuron-inputs"
     HISTOGRAM = "neuron-histogram"
     HISTOGRAM_HEAD = "neuron-histogram-head"
+    EXAMPLES = "neuron-examples"
+    NGRAMS = "neuron-ngrams"
     WEIGHTS = "neuron-weights"
+    KIN = "neuron-kin"
+    KEEP_HTML = "neuron-keep-html"
+    KEEP_JSON = "neuron-keep-json"
 
 
 def layout(selection: Selection, model: str) -> Any:
     """The view, with its prompt filled in and everything else waiting for the text to be read."""
     plot = graph(Page.HISTOGRAM, 260, "How this neuron's activations are distributed over the text")
     tools = graph_tools(Page.HISTOGRAM, FILE)
-    middle = [unread(), html.Div(id=Page.STRIP), card(Page.HISTOGRAM_HEAD, plot, tools=tools), html.Div(id=Page.INPUTS)]
+    middle = [
+        unread(),
+        html.Div(id=Page.STRIP),
+        card(Page.HISTOGRAM_HEAD, plot, tools=tools),
+        indexing.panel(),
+        html.Div(id=Page.EXAMPLES, className="stack"),
+        html.Div(id=Page.NGRAMS),
+        html.Div(id=Page.INPUTS),
+    ]
+    aside = [neuron_notes.layout(), html.Div(id=Page.WEIGHTS), html.Div(id=Page.KIN)]
     columns = [
         html.Div(
             prompt.panel(selection, model, compare=True),
@@ -60,37 +82,46 @@ def layout(selection: Selection, model: str) -> Any:
             **{"aria-label": "Text and settings"},
         ),
         html.Div(middle, className="middle"),
-        html.Aside(id=Page.WEIGHTS, className="inspector", tabIndex=0, **{"aria-label": ASIDE}),
+        html.Aside(aside, className="inspector stack", tabIndex=0, **{"aria-label": ASIDE}),
     ]
     return html.Div([html.Div(id=Page.HEAD), html.Div(columns, className="text-view")], className="neuron-view")
 
 
 def register(app: Dash, workspace: Workspace) -> None:
     """Register the view's callbacks."""
+    _register_text(app, workspace)
+    _register_corpus(app, workspace)
+    _register_notes(app, workspace)
+    _register_keeping(app, workspace)
 
-    @app.callback(Output(Page.HEAD, "children"), *_INPUTS[:2])
-    def head(ready: Any, search: str) -> Any:
+
+def _register_text(app: Dash, workspace: Workspace) -> None:
+    @app.callback(Output(Page.HEAD, "children"), *_INPUTS)
+    def head(ready: Any, search: str, _index: Any) -> Any:
         scope, selection = asked(workspace, NAME, search, ready)
         activations = _read(app, scope, selection, ready["model"])
-        return _head(scope.card, activations, chosen(activations, selection, scope.card))
+        neuron = chosen(activations, selection, scope.card)
+        return _head(scope.card, activations, neuron, workspace.index_of(scope), _link(selection, neuron))
 
-    @app.callback(Output(Page.STRIP, "children"), *_INPUTS[:2])
-    def strip(ready: Any, search: str) -> Any:
+    @app.callback(Output(Page.STRIP, "children"), *_INPUTS)
+    def strip(ready: Any, search: str, _index: Any) -> Any:
         scope, selection = asked(workspace, NAME, search, ready)
         activations = _read(app, scope, selection, ready["model"])
-        return _strip(activations, chosen(activations, selection, scope.card), selection)
+        return _strip(activations, chosen(activations, selection, scope.card), selection, workspace.index_of(scope))
 
     @app.callback(
         Output(Page.HISTOGRAM, "figure"),
         Output(Page.HISTOGRAM, "style"),
         Output(Page.HISTOGRAM_HEAD, "children"),
         *_INPUTS,
+        Input(Frame.THEME, "data"),
     )
-    def distribution(ready: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
+    def distribution(ready: Any, search: str, _index: Any, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready)
         activations = _read(app, scope, selection, ready["model"])
-        neuron = chosen(activations, selection, scope.card)
-        return framed(_histogram(activations, neuron, selection.position, mode or "light"), left=56, above=26)
+        neuron, index = chosen(activations, selection, scope.card), workspace.index_of(scope)
+        figure = _histogram(activations, neuron, selection.position, mode or "light", index)
+        return framed(figure, left=56, above=26)
 
     @app.callback(Output(Page.INPUTS, "children"), *_INPUTS[:2])
     def inputs(ready: Any, search: str) -> Any:
@@ -107,6 +138,68 @@ def register(app: Dash, workspace: Workspace) -> None:
         neuron = chosen(_read(app, scope, selection, ready["model"]), selection, scope.card)
         return _weights(scope.weights(neuron, 8 if scope.card.gated else 12))
 
+
+def _register_corpus(app: Dash, workspace: Workspace) -> None:
+    def indexed(search: str, ready: Any) -> tuple[Index, Neuron] | None:
+        scope, selection = asked(workspace, NAME, search, ready)
+        index = workspace.index_of(scope)
+        if index is None:
+            return None
+        return index, chosen(_read(app, scope, selection, ready["model"]), selection, scope.card)
+
+    @app.callback(Output(Page.EXAMPLES, "children"), *_INPUTS)
+    def examples(ready: Any, search: str, _index: Any) -> Any:
+        found = indexed(search, ready)
+        return neuron_corpus.examples(*found) if found else []
+
+    @app.callback(Output(Page.NGRAMS, "children"), *_INPUTS)
+    def ngrams(ready: Any, search: str, _index: Any) -> Any:
+        found = indexed(search, ready)
+        if found is None:
+            return []
+        index, neuron = found
+        return neuron_corpus.ngrams(index.reverse_query(neuron).table, index, neuron)
+
+    @app.callback(Output(Page.KIN, "children"), *_INPUTS)
+    def kin(ready: Any, search: str, _index: Any) -> Any:
+        found = indexed(search, ready)
+        return neuron_corpus.kin(*found) if found else []
+
+
+def _register_notes(app: Dash, workspace: Workspace) -> None:
+    notes = Notes(workspace.settings.data_folder)
+
+    @app.callback(
+        Output(NoteBox.OF, "data"),
+        Output(NoteBox.LABEL, "value"),
+        Output(NoteBox.NOTE, "value"),
+        Output(NoteBox.SAYS, "children"),
+        *_INPUTS[:2],
+    )
+    def open_note(ready: Any, search: str) -> tuple[Any, ...]:
+        scope, selection = asked(workspace, NAME, search, ready)
+        model = scope.card
+        neuron = chosen(_read(app, scope, selection, ready["model"]), selection, model)
+        found = notes.of(model.label, model.revision, neuron)
+        return [model.label, model.revision, str(neuron)], found.label, found.note, ""
+
+    @app.callback(
+        Output(NoteBox.SAYS, "children", allow_duplicate=True),
+        Input(NoteBox.KEEP, "n_clicks"),
+        State(NoteBox.OF, "data"),
+        State(NoteBox.LABEL, "value"),
+        State(NoteBox.NOTE, "value"),
+        prevent_initial_call=True,
+    )
+    def keep_note(clicks: int | None, of: list[str] | None, label: str | None, note: str | None) -> str:
+        if not clicks or of is None:
+            raise PreventUpdate
+        model, revision, name = of
+        notes.write(model, revision, Neuron.parse(name), neuron_notes.written(label, note))
+        return f"Kept for {name}."
+
+
+def _register_keeping(app: Dash, workspace: Workspace) -> None:
     @app.callback(
         Output(Frame.DOWNLOAD, "data", allow_duplicate=True),
         Input(csv_id(Page.HISTOGRAM), "n_clicks"),
@@ -119,12 +212,32 @@ def register(app: Dash, workspace: Workspace) -> None:
         if not clicks:
             raise PreventUpdate
         activations = _read(app, scope, selection, ready["model"])
-        neuron = chosen(activations, selection, scope.card)
-        frame = heatmap_table(activations, neuron.layer, [neuron.index])
+        neuron, index = chosen(activations, selection, scope.card), workspace.index_of(scope)
+        frame = heatmap_table(activations, neuron.layer, [neuron.index]) if index is None else _counted(index, neuron)
         return dcc.send_data_frame(frame.to_csv, f"{FILE}.csv", index=False)
 
+    @app.callback(
+        Output(Frame.DOWNLOAD, "data", allow_duplicate=True),
+        Input(Page.KEEP_HTML, "n_clicks"),
+        Input(Page.KEEP_JSON, "n_clicks"),
+        State(Frame.URL, "search"),
+        State(Frame.READY, "data"),
+        prevent_initial_call=True,
+    )
+    def keep_card(as_page: int | None, as_data: int | None, search: str, ready: Any) -> Any:
+        if not (as_page or as_data):
+            raise PreventUpdate
+        scope, selection = asked(workspace, NAME, search, ready)
+        neuron = chosen(_read(app, scope, selection, ready["model"]), selection, scope.card)
+        note = Notes(workspace.settings.data_folder).of(scope.card.label, scope.card.revision, neuron)
+        found = card_of(scope.card, neuron, workspace.index_of(scope), scope.weights(neuron), note)
+        name = f"{scope.card.label.replace(':', '-').replace('/', '-')}-{neuron}"
+        if ctx.triggered_id == Page.KEEP_HTML:
+            return dcc.send_string(as_html(found), f"{name}.html")
+        return dcc.send_string(as_json(found), f"{name}.json")
 
-_INPUTS = (Input(Frame.READY, "data"), Input(Frame.URL, "search"), Input(Frame.THEME, "data"))
+
+_INPUTS = (Input(Frame.READY, "data"), Input(Frame.URL, "search"), Input(Frame.INDEX, "data"))
 
 
 def chosen(activations: Activations, selection: Selection, model: ModelCard) -> Neuron:
@@ -143,7 +256,20 @@ def _read(app: Dash, scope: Scope, selection: Selection, model: str, site: Site 
     return found[0]
 
 
-def _head(model: ModelCard, activations: Activations, neuron: Neuron) -> Any:
+def _link(selection: Selection, neuron: Neuron) -> str:
+    """The address of the neuron alone, to be sent or kept."""
+    where = Selection(view=NAME, model=selection.model, precision=selection.precision)
+    return replace(where, layer=neuron.layer, neuron=neuron.index).search
+
+
+def _counted(index: Index, neuron: Neuron) -> pd.DataFrame:
+    numbers = index.store.statistics[index.row(neuron)]
+    return corpus_histogram_table(index.histogram(neuron), float(numbers["min"]), float(numbers["max"]))
+
+
+def _head(
+    model: ModelCard, activations: Activations, neuron: Neuron, index: Index | None = None, link: str = "?"
+) -> Any:
     found = neuron_statistics(activations.neuron(neuron), activations.tokens.kept)
     tokens = activations.tokens
     peak = next(run for run in tokens.characters if found.peak in run)
@@ -162,12 +288,32 @@ def _head(model: ModelCard, activations: Activations, neuron: Neuron) -> Any:
     )
     return html.Section(
         [
-            html.Div([html.H2(names), _walk(model, neuron)], className="who"),
-            html.P("on this text", className="caption"),
-            on_text,
+            html.Div([html.H2(names), _walk(model, neuron), _keeping(link)], className="who"),
+            html.Div(neuron_corpus.corpus_facts(index, neuron), className="of-corpus") if index else None,
+            html.Div([html.P("on this text", className="caption"), on_text]),
         ],
         className="panel neuron-head",
     )
+
+
+def _keeping(link: str) -> Any:
+    """The neuron's own address, and its card as a file."""
+    kinds = {Page.KEEP_HTML: "HTML", Page.KEEP_JSON: "JSON"}
+    keep = html.Details(
+        [
+            html.Summary(icon("download"), title="Keep this card", **{"aria-label": "Keep this card"}),
+            html.Div([html.Button(said, id=name, type="button") for name, said in kinds.items()], className="menu"),
+        ],
+        className="popover-menu keep",
+    )
+    address = html.A(
+        icon("link-45deg"),
+        href=link,
+        className="press quiet",
+        title="This neuron's address",
+        **{"aria-label": "This neuron's address"},
+    )
+    return html.Span([address, keep], className="graph-tools")
 
 
 def _number(value: float | None) -> str:
@@ -209,13 +355,18 @@ def _walk(model: ModelCard, neuron: Neuron) -> Any:
     )
 
 
-def _strip(activations: Activations, neuron: Neuron, selection: Selection) -> Any:
+def _strip(activations: Activations, neuron: Neuron, selection: Selection, index: Index | None = None) -> Any:
     values = activations.neuron(neuron)
-    limit = strongest([activations], [values])
+    limit = (neuron_corpus.limit_of(index, neuron) if index else 0.0) or strongest([activations], [values])
     shown = token_strip(activations.tokens, values, limit=limit, locked=selection.position, marks=Page.HISTOGRAM)
     which = "second text" if selection.of_second else "text"
     title = heading(f"{neuron} on your {which}", read_in_windows(activations) or None)
-    return card(title, shown, tools=scale_legend(limit, "activation"), name="tokens")
+    return card(
+        title,
+        shown,
+        tools=scale_legend(limit, "activation; ends at its extremes in the corpus" if index else "activation"),
+        name="tokens",
+    )
 
 
 def _inputs(read: list[Activations], neuron: Neuron, locked: int | None) -> Any:
@@ -237,9 +388,24 @@ _MADE_OF = {
 }
 
 
-def _histogram(activations: Activations, neuron: Neuron, locked: int | None, mode: Mode) -> Any:
+def _histogram(
+    activations: Activations, neuron: Neuron, locked: int | None, mode: Mode, index: Index | None = None
+) -> Any:
+    """How the neuron's activations are distributed over the corpus or, without an index, the text; one token marked."""
     values, kept = activations.neuron(neuron), activations.tokens.kept
     marker = float(values[locked]) if locked is not None else float(values[np.abs(np.where(kept, values, 0)).argmax()])
+    if index is not None:
+        numbers = index.store.statistics[index.row(neuron)]
+        return corpus_histogram(
+            index.histogram(neuron),
+            float(numbers["min"]),
+            float(numbers["max"]),
+            marker=marker,
+            name=str(neuron),
+            source=index.source,
+            corpus=index.progress,
+            mode=mode,
+        )
     counted = values[kept] if kept.any() else values
     return histogram(counted, bins=40, marker=marker, name=str(neuron), source=activations.source, mode=mode)
 
