@@ -96,7 +96,7 @@ def layout() -> Any:
                 className="beside",
             ),
             html.P(
-                f"Weights in safetensors, of any of the {_architectures()} dense architectures that are read, decoders "
+                f"Weights in safetensors or older pickles, of any of the {_architectures()} dense architectures that are read, decoders "
                 "and encoders. "
                 "Folders have to be allowed when the server starts.",
                 className="caption",
