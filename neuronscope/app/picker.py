@@ -96,8 +96,8 @@ def layout() -> Any:
                 className="beside",
             ),
             html.P(
-                f"Weights in safetensors or older pickles, of any of the {_architectures()} dense architectures that are read, decoders "
-                "and encoders. "
+                f"Weights in safetensors or older pickles, of any of the {_architectures()} dense architectures that "
+                "are read, decoders and encoders. "
                 "Folders have to be allowed when the server starts.",
                 className="caption",
             ),
