@@ -22,6 +22,7 @@ def printed(name):
 
 def test_every_example_is_run_here():
     assert {path.name for path in EXAMPLES.iterdir() if path.suffix in {".py", ".ipynb"}} == {
+        "corpus_index.py",
         "first_look.ipynb",
         "gated_neurons.py",
         "strongest_neurons.py",
@@ -42,6 +43,13 @@ def test_the_four_cases_of_gated_neurons_make_up_everything():
         shares = [float(share) for share in re.findall(r"([\d.]+)%", line)]
         assert len(shares) == 4
         assert sum(shares) == pytest.approx(100, abs=0.3)
+
+
+def test_the_neuron_that_answers_to_a_token_is_excited_by_it():
+    head, answers, *lines = printed("corpus_index.py")
+    assert re.match(r"Index\(demo:stories: 4 layers × 512 neurons, [\d,]+ tokens\)", head)
+    assert re.match(r"L\d+\.N\d+ answers to ' rain' with \d+\.\d standard deviations", answers)
+    assert any(re.match(r" *\+\d+\.\d\d \[.*×  ·rain$", line) for line in lines)
 
 
 @pytest.mark.notebook

@@ -11,10 +11,14 @@ import torch
 
 from neuronscope import selftest
 from neuronscope.analysis import statistics
+from neuronscope.analysis.reverse_query import asking
 from neuronscope.engine import capture as capturing
 from neuronscope.engine import weights as weighing
+from neuronscope.index import build as building
+from neuronscope.index import measure as measuring
+from neuronscope.index import scan as scanning
 from neuronscope.models.catalogue import demo_folder
-from neuronscope.selftest import CHECKS, explaining, reading
+from neuronscope.selftest import CHECKS, explaining, indexing, reading
 from neuronscope.selftest.bench import bench, close, distance, equal
 from neuronscope.vocabulary import Site, Tokens
 
@@ -34,7 +38,7 @@ def test_every_claim_holds_on_the_models_of_known_truth():
     report = selftest.run(QUICK)
     assert [check for check in report.checks if not check.passed] == []
     assert report.passed
-    assert len(report.checks) == len(QUICK) >= 13
+    assert len(report.checks) == len(QUICK) >= 17
     assert len({check.claim for check in report.checks}) == len(QUICK)
 
 
@@ -60,9 +64,9 @@ def test_nothing_is_close_to_not_a_number():
 def test_every_check_is_listed_once():
     written = {
         value
-        for module in (reading, explaining)
-        for value in vars(module).values()
-        if callable(value) and getattr(value, "__module__", "") == module.__name__
+        for module in (reading, explaining, indexing)
+        for name, value in vars(module).items()
+        if name[0] != "_" and callable(value) and getattr(value, "__module__", "") == module.__name__
     }
     assert written == set(CHECKS)
     assert len(CHECKS) == len(written)
@@ -210,3 +214,69 @@ def test_positions_that_count_padding_are_caught(monkeypatch):
     assert not failed("texts_are_the_same_alone_and_together")
     monkeypatch.setattr(capturing, "forward", without_positions)
     assert failed("texts_are_the_same_alone_and_together")
+
+
+MOMENTS = "moments_of_an_index_are_those_of_every_activation"
+CONTEXTS = "strongest_contexts_are_the_strongest_of_all"
+PLANTED = "reverse_queries_find_what_was_planted"
+DEAD = "a_dead_neuron_is_said_to_be_dead"
+
+
+@pytest.mark.parametrize(
+    ("change", "caught_by"),
+    [
+        (lambda values: torch.roll(values, 1, 1), {MOMENTS, CONTEXTS, PLANTED}),
+        (lambda values: torch.roll(values, 1, 2), {MOMENTS, CONTEXTS, PLANTED, DEAD}),
+        (lambda values: values.half().float(), {MOMENTS, CONTEXTS}),
+        (lambda values: values, set()),
+    ],
+    ids=["one token late", "neighbouring neuron", "rounded to half", "nothing"],
+)
+def test_a_wrong_scan_is_caught(monkeypatch, change, caught_by):
+    real = scanning.run
+
+    def run(model, ids, real_places, sites, layers, see):
+        def changed(site, place):
+            keep = see(site, place)
+            return lambda values: keep(change(values))
+
+        return real(model, ids, real_places, sites, layers, changed)
+
+    monkeypatch.setattr(scanning, "run", run)
+    assert failed(MOMENTS, CONTEXTS, PLANTED, DEAD) == caught_by
+
+
+def test_moments_of_another_kind_are_caught(monkeypatch):
+    real = building.statistics
+
+    def of_a_sample(state, effects):
+        table = real(state, effects)
+        table["variance"] *= state.count / (state.count - 1)
+        return table
+
+    monkeypatch.setattr(building, "statistics", of_a_sample)
+    assert failed(MOMENTS, CONTEXTS, DEAD) == {MOMENTS}
+
+
+def test_weaker_contexts_than_there_are_are_caught(monkeypatch):
+    real = building.cards
+
+    def without_the_strongest(state):
+        table = real(state)
+        for name in ("values", "positions"):
+            table[name][..., :-1] = table[name][..., 1:].copy()
+        return table
+
+    monkeypatch.setattr(building, "cards", without_the_strongest)
+    assert failed(MOMENTS, CONTEXTS) == {CONTEXTS}
+
+
+def test_a_sign_that_is_forgotten_is_caught(monkeypatch):
+    monkeypatch.setattr(asking, "_negated", lambda evidence: evidence)
+    assert failed(PLANTED) == {PLANTED}
+
+
+def test_measurements_of_other_places_are_caught(monkeypatch):
+    real = measuring.measure
+    monkeypatch.setattr(measuring, "measure", lambda *asked: np.roll(real(*asked), 1, axis=0))
+    assert failed(PLANTED) == {PLANTED}

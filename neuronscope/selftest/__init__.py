@@ -19,6 +19,12 @@ from neuronscope.selftest.explaining import (
     weights_tell_what_neurons_read,
     weights_tell_what_neurons_write,
 )
+from neuronscope.selftest.indexing import (
+    a_dead_neuron_is_said_to_be_dead,
+    moments_of_an_index_are_those_of_every_activation,
+    reverse_queries_find_what_was_planted,
+    strongest_contexts_are_the_strongest_of_all,
+)
 from neuronscope.selftest.reading import (
     attention_reads_the_word_before,
     demo_models_are_read_as_transformers_runs_them,
@@ -49,6 +55,10 @@ CHECKS: tuple[CheckFunction, ...] = (
     biases_hold_the_norms_share,
     direct_effects_and_the_rest_make_the_logit,
     the_promoting_neuron_decides_the_prediction,
+    moments_of_an_index_are_those_of_every_activation,
+    strongest_contexts_are_the_strongest_of_all,
+    reverse_queries_find_what_was_planted,
+    a_dead_neuron_is_said_to_be_dead,
     demo_models_are_read_as_transformers_runs_them,
 )
 """Every claim that is put to the test, in the order it is reported."""

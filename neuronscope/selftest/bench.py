@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
     from neuronscope.demo.planted import Planted, PlantedNeuron
+    from neuronscope.indexed import Index
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,23 @@ class Bench:
     def llama_scope(self) -> Scope:
         """The small Llama, ready to be asked."""
         return self.workspace.attach(self.llama, self.planted.tokenizer, "random llama")
+
+    @cached_property
+    def index(self) -> Index:
+        """The texts as the hand-built GPT-2 was scanned on them."""
+        return self._indexed(self.scope)
+
+    @cached_property
+    def llama_index(self) -> Index:
+        """The texts as the small Llama was scanned on them."""
+        return self._indexed(self.llama_scope)
+
+    def _indexed(self, scope: Scope) -> Index:
+        data = self.workspace.settings.data_folder
+        data.mkdir(parents=True, exist_ok=True)
+        written = data / "texts.jsonl"
+        written.write_text("\n".join(json.dumps({"text": text}) for text in self.texts), encoding="utf-8")
+        return scope.index(written)
 
     def ids(self, text: str) -> list[int]:
         """A text's token ids, from the tokenizer alone."""
