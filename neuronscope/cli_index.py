@@ -93,6 +93,37 @@ def stats(
     )
 
 
+def labels(
+    folder: Folder,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .csv or .jsonl file of labels; see interchange.py.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Also where a neuron has another label already.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Take labels of neurons from a file into the notes that the page shows and keeps."""
+    from neuronscope import interchange
+    from neuronscope.app.notes import Note, Notes
+    from neuronscope.settings import Settings
+
+    opened = open_index(folder)
+    found = interchange.labels(file)
+    for one in found:
+        opened.row(one.neuron)  # a neuron that is not there is told before anything is written
+    notes, source = Notes(Settings.from_environment().data_folder), opened.source
+    taken = 0
+    for one in found:
+        known = notes.of(source.model, source.revision, one.neuron)
+        if replace or known.label in ("", one.text):
+            notes.write(source.model, source.revision, one.neuron, Note(one.text, known.note))
+            taken += 1
+    if as_json:
+        terminal.print_json("labels", **provenance(opened), taken=taken, of=len(found))
+        return
+    kept = (
+        f" {len(found) - taken:,} neurons keep the label they have: --replace changes it." if taken < len(found) else ""
+    )
+    print(f"{taken:,} labels are in the notes on {source.model}.{kept}")
+
+
 def open_index(folder: Path) -> Index:
     """Open the index in a folder; raises `IndexProblem`."""
     from neuronscope.indexed import Index
@@ -183,5 +214,5 @@ def _sorted(opened: Index, layer: int | None, sort: str, ascending: bool) -> pd.
     return table.sort_values(sort, ascending=ascending, kind="stable", na_position="last")
 
 
-COMMANDS = (index, stats)
+COMMANDS = (index, stats, labels)
 """The commands of this module, in the order in which help lists them."""

@@ -15,9 +15,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import neuronscope as ns
 from neuronscope import cli
 from neuronscope.demo.planted import WORDS, build, corpus
 from neuronscope.index import build as building
+from neuronscope.vocabulary import Neuron
 
 Run = Callable[..., tuple[int, str, str]]
 ONE_SECOND = 2.0
@@ -172,8 +174,6 @@ def test_wrong_usage_ends_with_2_and_points_to_help(run: Run, arguments: tuple[s
 
 
 def test_statistics_are_those_of_the_library_with_null_for_what_is_not_defined(run: Run, asked: Path) -> None:
-    import neuronscope as ns
-
     truth = ns.open_index(asked).statistics()
     said = answer(run, "stats", asked, "--sort", "max", "--count", 50)
     assert (said["of"], len(said["rows"]), said["seen"]) == (32, 32, 160 * 23)
@@ -299,6 +299,27 @@ def test_contexts_are_exported_for_other_tools(run: Run, planted: Path, asked: P
     said = answer(run, "neuron", asked, "L0.N4", "--export", "neuronpedia", "--out", tmp_path / "n.jsonl")
     assert said["out"] == str(tmp_path / "n.jsonl")
     assert len((tmp_path / "n.jsonl").read_text("utf-8").splitlines()) == 20
+
+
+def test_labels_of_a_file_become_notes_and_replace_none_unasked(
+    run: Run, asked: Path, own_home: Path, tmp_path: Path
+) -> None:
+    from neuronscope.app.notes import Note, Notes
+
+    (tmp_path / "a.csv").write_text("neuron,label\nL0.N0,cats\nL0.N4,Rome\n")
+    source = ns.open_index(asked).source
+    notes = Notes(own_home / "data")
+    notes.write(source.model, source.revision, Neuron(0, 4), Note("in Rome", "seen twice"))
+    status, out, _ = run("labels", asked, tmp_path / "a.csv")
+    assert (status, out.split(".")[0]) == (0, "1 labels are in the notes on model")
+    assert "--replace" in out
+    assert notes.of(source.model, source.revision, Neuron(0, 0)) == Note("cats")
+    assert notes.of(source.model, source.revision, Neuron(0, 4)) == Note("in Rome", "seen twice")
+    assert answer(run, "labels", asked, tmp_path / "a.csv", "--replace")["taken"] == 2
+    assert notes.of(source.model, source.revision, Neuron(0, 4)) == Note("Rome", "seen twice")
+    (tmp_path / "a.csv").write_text("neuron,label\nL0.N1,numbers\nL0.N99,none\n")
+    assert "No neuron L0.N99" in run("labels", asked, tmp_path / "a.csv")[2]
+    assert notes.of(source.model, source.revision, Neuron(0, 1)) == Note()
 
 
 INTERRUPTED = """
