@@ -37,6 +37,12 @@ def index(
     ] = None,
     overlap: Annotated[int, typer.Option(metavar="N", help="Tokens each window repeats of the one before.")] = 0,
     field: Annotated[str, typer.Option(metavar="NAME", help="The JSON field or column that holds the text.")] = "text",
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Scan in so many processes, each with its own model.")
+    ] = None,
+    dask: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Scan on the Dask cluster with this scheduler.")
+    ] = None,
     precision: Precision = "auto",
     device: Device = "auto",
     as_json: Json = False,
@@ -46,7 +52,16 @@ def index(
     with terminal.interruptible(last_words=lambda: _reached(folder)), terminal.progress(f"Loading {model}"):
         scope = workspace().scope(model, precision=precision, device=device)
         folder = out or scope.index_folder
-        made = scope.index(corpus or (), folder, tokens=tokens, window=window, overlap=overlap, field=field)
+        made = scope.index(
+            corpus or (),
+            folder,
+            tokens=tokens,
+            window=window,
+            overlap=overlap,
+            field=field,
+            workers=workers,
+            dask=dask,
+        )
     counts = made.store.corpus.about["counts"]
     if as_json:
         shape = {"layers": made.manifest.layers, "neurons": made.manifest.neurons}

@@ -98,6 +98,14 @@ def test_without_out_the_index_is_in_the_models_own_folder(run: Run, planted: Pa
     assert said["tokens"] <= 500
 
 
+def test_several_processes_make_the_same_index(run: Run, planted: Path, asked: Path, tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    said = answer(run, "index", planted / "model", planted / "texts.jsonl", "--out", tmp_path / "idx", "--workers", 1)
+    assert said["complete"]
+    [mine], [theirs] = ([*folder.glob("arrays-*/statistics.npy")] for folder in (tmp_path / "idx", asked))
+    assert mine.read_bytes() == theirs.read_bytes()
+
+
 def test_oddities_of_a_corpus_are_told(run: Run, planted: Path, tmp_path: Path) -> None:
     (tmp_path / "odd.jsonl").write_bytes(b'{"story": "the cat sees Paris"}\n{"story": ""}\n{"story": "a dog \xff"}\n')
     command = ("index", planted / "model", tmp_path / "odd.jsonl", "--out", tmp_path / "idx", "--field", "story")
@@ -155,6 +163,7 @@ def test_a_stated_error_is_one_line_and_ends_with_1(
     [
         ("index",),
         ("index", "MODEL", "TEXTS", "--tokens", "0"),
+        ("index", "MODEL", "TEXTS", "--workers", "0"),
         ("stats",),
         ("stats", "INDEX", "--count", "0"),
         ("neuron", "INDEX"),
