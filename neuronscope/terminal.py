@@ -119,13 +119,17 @@ class _Bar:
 
     def __init__(self, display: Display, label: str) -> None:
         self._display = display
+        self._label = label
         self._task = display.add_task(label, total=None, rate="")
 
     def check(self) -> None:
         """Never ask the work to stop."""
 
     def report(self, progress: Progress) -> None:
-        """Move the bar; the rate is that of the last seconds, so that going on from a middle does not flatter it."""
+        """Move the bar; other work has a rate of its own, and going on from a middle does not flatter it."""
+        if progress.label != self._label:
+            self._label = progress.label
+            self._display.reset(self._task, completed=progress.done, total=progress.total)
         speed = self._display.tasks[0].speed
         self._display.update(
             self._task,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import signal
 import socket
 import sys
+import time
 
 import pytest
 
 from neuronscope import terminal
 from neuronscope.errors import EmptyText
-from neuronscope.jobs import track
+from neuronscope.jobs import report, track
 
 
 class Screen(io.StringIO):
@@ -31,6 +33,21 @@ def test_progress_is_drawn_on_a_terminal_and_only_there(monkeypatch):
             assert [step for step in track("abc", label="Counting [letters]")] == ["a", "b", "c"]  # noqa: C416
         assert ("Counting [letters]" in stream.getvalue()) == drawn
         assert ("2/3" in stream.getvalue()) == drawn
+
+
+def test_work_that_goes_on_from_a_middle_has_its_own_rate(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(sys, "stderr", screen := Screen())
+    with terminal.progress("Loading"):
+        started = time.monotonic()
+        report(3, 1_000_000, "Loading", started)
+        for done in (900_000, 900_020, 900_040, 900_060):
+            report(done, 1_000_000, "Indexing tokens", started)
+            time.sleep(0.05)
+    rates = [float(rate.replace(",", "")) for rate in re.findall(r"([\d,]+)/s", screen.getvalue())]
+    assert rates
+    assert max(rates) < 2000  # twenty in a twentieth of a second: 400
 
 
 def test_a_stated_error_is_one_line_and_status_1(capsys):
