@@ -54,24 +54,40 @@ def _row(one: Example, limit: float) -> Any:
         className=f"chip {'positive' if one.value > 0 else 'negative'}",
         style={"--strength": _strength(one.value, limit)},
     )
-    before = html.Span([_token(one, i, limit) for i in range(first, one.peak)], className="before")
-    after = html.Span([_token(one, i, limit) for i in range(one.peak, last)], className="after")
-    whole = html.Div([_token(one, i, limit) for i in range(len(one.tokens))], className="whole")
+    before = html.Span(_tokens(one, range(first, one.peak), limit), className="before")
+    after = html.Span(_tokens(one, range(one.peak, last), limit), className="after")
+    whole = html.P(html.Bdi("".join(one.tokens)), className="whole")
     place = html.P(place_of(one), className="caption", title=one.document)
     return html.Details([html.Summary([chip, before, after]), whole, place], className="example")
 
 
+def _tokens(one: Example, places: range, limit: float) -> list[Any]:
+    """Tokens whose value is known in a box each; a page of hundreds of rows stays quick where the others share one."""
+    found: list[Any] = []
+    unknown: list[str] = []
+    for i in places:
+        if np.isfinite(one.values[i]):
+            found += [_unknown(unknown), _token(one, i, limit)] if unknown else [_token(one, i, limit)]
+            unknown = []
+        else:
+            unknown.append(one.tokens[i])
+    return [*found, _unknown(unknown)] if unknown else found
+
+
+def _unknown(tokens: list[str]) -> Any:
+    return html.Span("".join(tokens), className="token", title="values not kept")
+
+
 def _token(one: Example, i: int, limit: float) -> Any:
     value = float(one.values[i])
-    known = bool(np.isfinite(value))
     names = ["token", "positive" if value > 0 else "negative"]
     names += ["peak"] if i == one.peak else []
-    names += ["clipped"] if known and limit and abs(value) / limit > 1.001 else []
+    names += ["clipped"] if limit and abs(value) / limit > 1.001 else []
     return html.Span(
-        html.Bdi(one.tokens[i]),
+        one.tokens[i],
         className=" ".join(names),
-        style={"--strength": _strength(value, limit) if known else 0.0},
-        title=f"{one.tokens[i]}\n{f'value {number(value, 4)}' if known else 'value not kept'}",
+        style={"--strength": _strength(value, limit)},
+        title=f"{one.tokens[i]}\nvalue {number(value, 4)}",
     )
 
 

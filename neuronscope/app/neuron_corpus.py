@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from neuronscope.indexed import Index
 
-SHOWN, KEPT = 12, 50
+SHOWN, KEPT = 10, 20
 """Example rows at first, and in all."""
-RANDOM, OF_BAND = 10, 5
+RANDOM, OF_BAND = 8, 4
 NGRAMS = 12
 KIN = 8
 ALWAYS, MIXED = 0.95, 0.2

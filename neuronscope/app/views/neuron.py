@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from dash import Dash, Input, Output, State, ctx, dcc, html
+from dash import ALL, Dash, Input, Output, State, ctx, dcc, html
 from dash.exceptions import PreventUpdate
 
 from neuronscope.analysis.statistics import neuron_statistics
@@ -55,8 +55,6 @@ class Page:
     NGRAMS = "neuron-ngrams"
     WEIGHTS = "neuron-weights"
     KIN = "neuron-kin"
-    KEEP_HTML = "neuron-keep-html"
-    KEEP_JSON = "neuron-keep-json"
 
 
 def layout(selection: Selection, model: str) -> Any:
@@ -218,21 +216,20 @@ def _register_keeping(app: Dash, workspace: Workspace) -> None:
 
     @app.callback(
         Output(Frame.DOWNLOAD, "data", allow_duplicate=True),
-        Input(Page.KEEP_HTML, "n_clicks"),
-        Input(Page.KEEP_JSON, "n_clicks"),
+        Input({"keep": ALL}, "n_clicks"),
         State(Frame.URL, "search"),
         State(Frame.READY, "data"),
         prevent_initial_call=True,
     )
-    def keep_card(as_page: int | None, as_data: int | None, search: str, ready: Any) -> Any:
-        if not (as_page or as_data):
+    def keep_card(clicks: list[int | None], search: str, ready: Any) -> Any:
+        if not any(clicks):
             raise PreventUpdate
         scope, selection = asked(workspace, NAME, search, ready)
         neuron = chosen(_read(app, scope, selection, ready["model"]), selection, scope.card)
         note = Notes(workspace.settings.data_folder).of(scope.card.label, scope.card.revision, neuron)
         found = card_of(scope.card, neuron, workspace.index_of(scope), scope.weights(neuron), note)
         name = f"{scope.card.label.replace(':', '-').replace('/', '-')}-{neuron}"
-        if ctx.triggered_id == Page.KEEP_HTML:
+        if ctx.triggered_id["keep"] == "html":
             return dcc.send_string(as_html(found), f"{name}.html")
         return dcc.send_string(as_json(found), f"{name}.json")
 
@@ -298,11 +295,13 @@ def _head(
 
 def _keeping(link: str) -> Any:
     """The neuron's own address, and its card as a file."""
-    kinds = {Page.KEEP_HTML: "HTML", Page.KEEP_JSON: "JSON"}
+    kinds = {"html": "HTML", "json": "JSON"}
     keep = html.Details(
         [
             html.Summary(icon("download"), title="Keep this card", **{"aria-label": "Keep this card"}),
-            html.Div([html.Button(said, id=name, type="button") for name, said in kinds.items()], className="menu"),
+            html.Div(
+                [html.Button(said, id={"keep": name}, type="button") for name, said in kinds.items()], className="menu"
+            ),
         ],
         className="popover-menu keep",
     )
