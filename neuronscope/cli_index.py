@@ -179,6 +179,7 @@ def number(value: Any) -> str:
 
 
 def save_csv(table: pd.DataFrame, path: Path | None) -> Path | None:
+    """Write a table to `path`, whole or not at all, and return where; nothing where no path is given."""
     from neuronscope.errors import FileError
     from neuronscope.export import written_aside
 
