@@ -3,7 +3,6 @@
 import time
 
 import pytest
-from selenium.webdriver.common.by import By
 
 from neuronscope.app.selection import Selection, schema
 from neuronscope.scope import Scope
@@ -89,5 +88,13 @@ def test_a_question_that_got_lost_is_asked_once_more(page):
 
 
 def choose(page, field, value):
-    """Choose a value in one of the settings, without waiting for what comes of it."""
-    page.one(f'[id=\'{{"field":"{field}"}}\']').find_element(By.CSS_SELECTOR, f"option[value='{value}']").click()
+    """Choose a value in one of the settings in one step, as these may be redrawn at any time."""
+    page.driver.execute_script(
+        """
+        const control = document.querySelector(`[id='{"field":"${arguments[0]}"}']`);
+        Object.getOwnPropertyDescriptor(HTMLSelectElement.prototype, 'value').set.call(control, arguments[1]);
+        control.dispatchEvent(new Event('change', {bubbles: true}));
+        """,
+        field,
+        value,
+    )
