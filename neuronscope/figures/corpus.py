@@ -84,6 +84,7 @@ def corpus_histogram_table(counted: Histogram, low: float, high: float) -> pd.Da
         # The outermost bins take all that is beyond their nominal edges, and the neuron's own range may end within one.
         starts[0] = low if low < stops[0] else starts[0]
         stops[-1] = high if high > starts[-1] else stops[-1]
+    stops = np.maximum(stops, starts + np.spacing(np.abs(starts)) + 1e-9)  # a neuron that takes one value alone
     share = counts[filled] / max(counted.tokens, 1)
     return pd.DataFrame(
         {"low": starts, "high": stops, "count": counts[filled], "share": share, "density": share / (stops - starts)}
