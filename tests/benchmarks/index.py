@@ -5,9 +5,9 @@
 GPT-2's shape (12 layers × 3,072 neurons, 124M parameters) with random weights, windows of 128 tokens drawn by Zipf's
 law, eight at a time, one thread. All that an index keeps is kept of all 36,864 neurons. Every eighth batch also runs
 bare, and through the plain way: capture the batch, then `torch.topk` over its tokens, merged with the best so far, and
-moments in float64. The ratio is each way's CPU time to the bare forward's of the same batch; contexts cost less the more
-has been seen, so that it is told as it goes. `--corpus` is how large the corpus is said to be: it decides how many of its
-tokens go into the histogram.
+moments in float64. The ratio is each way's CPU time to the bare forward's of the same batch; contexts cost less the
+more has been seen, so that it is told as it goes. `--corpus` is how large the corpus is said to be: it decides how many
+of its tokens go into the histogram.
 """
 
 from __future__ import annotations
