@@ -23,6 +23,8 @@ def _register() -> None:
     from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
     _setup_privateuseone_for_python_backend("fake")
+    # It cannot be taken back, and a later test's `auto` would take a fake device for the machine's accelerator.
+    torch.accelerator.is_available = torch.cuda.is_available
     for name in ("empty_strided", "empty.memory_format"):  # what torch makes for itself, as for an index
         packet, _, overload = name.partition(".")
         made = getattr(getattr(torch.ops.aten, packet), overload or "default")
