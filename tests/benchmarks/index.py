@@ -122,7 +122,10 @@ class Plain:
         kept = torch.empty(LAYERS, batch.ids.numel(), NEURONS)
 
         def see(_site: Site, layer: int) -> Callable[[Any], None]:
-            return lambda values: kept[layer].copy_(values.reshape(-1, NEURONS))
+            def keep(values: Any) -> None:
+                kept[layer].copy_(values.reshape(-1, NEURONS))
+
+            return keep
 
         run(model, batch.ids, batch.real, (Site.NEURONS,), range(LAYERS), see)
         found = torch.cat([kept.topk(50, dim=1).values, (-kept).topk(50, dim=1).values])
