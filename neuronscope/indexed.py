@@ -177,7 +177,10 @@ class Index:
             for place in np.flatnonzero(inside & (counts > 0)):
                 position, value = int(card["example_positions"][1 + place]), float(card["example_values"][1 + place])
                 listed.append((position, value))
-            chosen = sorted(listed, key=lambda one: -one[1] * turned)[:count]
+            listed.sort(key=lambda one: -one[1] * turned)
+            # Evenly over the band: the first `count` would show its upper end alone.
+            spread = np.unique(np.linspace(0, len(listed) - 1, min(count, len(listed))).round().astype(int))
+            chosen = [listed[place] for place in spread]
             examples = tuple(self._example(p, v) for p, v in chosen)
             ends = sorted((low * extreme * turned, high * extreme * turned))
             found.append(Band(ends[0], ends[1], float(counts[inside].sum()) / total, examples))

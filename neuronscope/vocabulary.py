@@ -354,7 +354,7 @@ class Band:
     share: float
     """Share of the corpus' tokens whose activation lies between them, from those that the histogram counted."""
     examples: tuple[Example, ...]
-    """Tokens drawn at random from the band, at most one from each bin of the histogram."""
+    """Tokens drawn by hash, at most one from a bin of the histogram, spread evenly over the band, strongest first."""
 
 
 @dataclass(frozen=True, eq=False)

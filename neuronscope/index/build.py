@@ -154,7 +154,9 @@ def begin(
         known.fits(asked_for)
         return Begun(known, plan)
     if not asked_for.tokens:
-        raise InputError("These texts hold no token to index: a window's first token does not count, see the manual.")
+        raise InputError(
+            "These texts hold no token to index: the first token of each does not count, and none has a second."
+        )
     manifest = replace(asked_for, scales=tuple(scales(lend, plan)))
     store.write_manifest(folder, manifest)
     return Begun(manifest, plan)
