@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from neuronscope.analysis.fidelity import Fidelity
+    from neuronscope.analysis.minimal_context import MinimalContext
     from neuronscope.analysis.responders import Responders
-    from neuronscope.analysis.reverse_query import ReverseQuery
+    from neuronscope.analysis.reverse_query import Alone, ReverseQuery
     from neuronscope.engine.capture import Long
     from neuronscope.index.distributed import Cluster
     from neuronscope.indexed import Index
@@ -194,6 +195,33 @@ class Scope:
         with self._lent() as model:
             return weights(model, neuron, count=count)
 
+    def alike(self, neuron: Neuron, by: str = "read", count: int = 10) -> list[tuple[Neuron, float]]:
+        """The neurons of the whole model whose weights are most like a neuron's, or most opposed, with their cosine.
+
+        Compared are directions of the residual stream with the norms folded in, by |cosine|; ties go to the lower
+        neuron. Nothing is like a neuron whose own direction has length 0.
+
+        Args:
+            neuron: Which neuron.
+            by: `read`, what the up projection reads; `gate`, what the gate reads; or `write`, what is written.
+            count: How many at most.
+
+        Raises:
+            NoSuchLayer, NoSuchNeuron: if the model does not have it.
+            InputError: for another `by`, or the gate of an MLP that has none.
+            Cancelled: between two layers.
+        """
+        from neuronscope.engine.directions import alike_in, directions
+
+        self.card.check(neuron)
+        with self._lent() as model:
+            own = directions(model, neuron.layer, by, slice(neuron.index, neuron.index + 1))[0].cpu()
+        found: list[tuple[Neuron, float]] = []
+        for layer in track(range(self.card.layers if own.any() else 0), label="Comparing weights"):
+            with self._lent() as model:  # anew for each layer: others do not have to wait for all of them
+                found += [one for one in alike_in(model, layer, by, own, count + 1) if one[0] != neuron]
+        return sorted(found, key=lambda one: -abs(one[1]))[: max(count, 0)]
+
     def direct_effects(self, text: str, position: int, target: str | None = None) -> DirectEffects:
         """What each neuron at token `position` adds directly to the logit of the next token.
 
@@ -324,6 +352,50 @@ class Scope:
         members = [member.neuron for member in question.members]
         values = measure(self._lent, index.store.corpus, sample.positions, members)
         return answer(question, index.shown, (sample, values))
+
+    def check(self, index: Index, query: ReverseQuery, most: int = 20) -> Alone:
+        """Run the first `most` n-grams of a query alone: does each excite the neuron without what stood around it?
+
+        An n-gram stands after what begins every text of this model; where that is nothing, after tokens drawn from the
+        corpus. `Alone.after` says which. Gaps of skip patterns are filled with drawn tokens too.
+
+        Raises:
+            InputError: if the query is of a group: this is asked of one neuron.
+            OtherIndex: if the index was made from another model.
+        """
+        from neuronscope.analysis.reverse_query import checkable, held_out
+        from neuronscope.index.alone import opening, patterns_alone
+
+        index.check(self.card)
+        patterns, corpus = checkable(query, most), index.store.corpus
+        opened = opening(self._lent, corpus)
+        values = patterns_alone(self._lent, corpus, opened, patterns, query.neurons[0])
+        return held_out(query, patterns, values, opened.after)
+
+    def minimal_context(self, index: Index, neuron: Neuron, examples: Sequence[Example]) -> list[MinimalContext]:
+        """For each example the shortest suffix of its context, run alone, that keeps half of the neuron's activation.
+
+        Suffixes of 1 to 32 tokens are tried, within the window that the model read, with positions from 0.
+
+        Raises:
+            OtherIndex: if the index was made from another model.
+            InputError: if the model reads in both directions: what stands after a token matters to it too.
+        """
+        from neuronscope.analysis.minimal_context import sought
+        from neuronscope.index.alone import opening, suffixes_alone
+
+        index.check(self.card)
+        if not self.card.causal:
+            raise InputError(f"{self.card.name} reads in both directions: what fires it does not end at a token.")
+        corpus, positions = index.store.corpus, [one.position for one in examples]
+        opened = opening(self._lent, corpus)
+
+        def run(suffixes: Sequence[tuple[int, int]]) -> Float[np.ndarray, " suffixes"]:
+            at = [(positions[place], length) for place, length in suffixes]
+            return suffixes_alone(self._lent, corpus, opened, at, neuron)
+
+        before = index.windows.reach(np.array(positions, dtype=np.int64)).tolist()
+        return sought(before, [one.value for one in examples], run)
 
     def responders(
         self, index: Index, text: str, *, regular: bool = False, most: int = 1024, limit: int = 50

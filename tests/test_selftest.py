@@ -13,6 +13,7 @@ from neuronscope import selftest
 from neuronscope.analysis import statistics
 from neuronscope.analysis.reverse_query import asking
 from neuronscope.engine import capture as capturing
+from neuronscope.engine import directions
 from neuronscope.engine import weights as weighing
 from neuronscope.index import build as building
 from neuronscope.index import measure as measuring
@@ -173,12 +174,12 @@ def test_forgetting_the_norms_gain_is_caught(monkeypatch):
         "weights_tell_what_neurons_write",
         "direct_effects_and_the_rest_make_the_logit",
     }
-    monkeypatch.setattr(weighing, "_folded", lambda model, rows, norm: rows - rows.mean(-1, keepdim=True))
+    monkeypatch.setattr(directions, "folded", lambda model, rows, norm: rows - rows.mean(-1, keepdim=True))
     assert failed(*caught_by) == caught_by
 
 
 def test_forgetting_the_norms_centring_is_caught(monkeypatch):
-    monkeypatch.setattr(weighing, "_folded", lambda model, rows, norm: rows * norm.weight.detach())
+    monkeypatch.setattr(directions, "folded", lambda model, rows, norm: rows * norm.weight.detach())
     assert failed("direct_effects_and_the_rest_make_the_logit")
 
 

@@ -3,9 +3,7 @@
 Everything here is the direct path: from a token's embedding straight to the neuron, from the neuron straight to the
 logits. What lies between is left out, so these are hints about a neuron, not its behaviour.
 
-Norms are folded: a projection that reads `norm(x) = gain * (x - mean) / sigma + shift` reads `x` with weights
-`gain * w`, centred over the width for LayerNorm (which takes the mean out of `x`) and as they are for RMSNorm. A norm
-behind the MLP scales what a neuron writes by its gain, and for one prediction by its actual sigma.
+Norms are folded, as `neuronscope.engine.directions` says; for one prediction, with their actual sigmas.
 
 Matrices are multiplied on the device where they are, which differs in a model that is spread over several; single
 directions come to the CPU.
@@ -23,6 +21,7 @@ from jaxtyping import Float
 from scipy import stats
 from torch import Tensor
 
+from neuronscope.engine import directions
 from neuronscope.engine.capture import capture, evaluating, forward, hooked, within_context
 from neuronscope.errors import InputError, UnsupportedModel
 from neuronscope.models.loading import LoadedModel
@@ -39,11 +38,13 @@ def weights(model: LoadedModel, neuron: Neuron, *, count: int = 20) -> NeuronWei
         UnsupportedModel: if the model predicts the next token but came without its unembedding.
     """
     model.card.check(neuron)
-    up, gate = _read_directions(model, neuron)
+    alone = slice(neuron.index, neuron.index + 1)
+    up = directions.read_directions(model, neuron.layer, "up", alone)[0].cpu()
+    gate = directions.read_directions(model, neuron.layer, "gate", alone)[0].cpu() if model.card.gated else None
     written = matrix(model.in_block(neuron.layer, model.family.down))[neuron.index].cpu()
     read = _Scores(model, _embedding(model), up)
     gated = _Scores(model, _embedding(model), gate) if gate is not None else None
-    writing = _written_scores(model, _joining(model, neuron.layer, written)) if model.card.causal else None
+    writing = _written_scores(model, directions.joining(model, neuron.layer, written)) if model.card.causal else None
     over_vocabulary = writing.raw.double().numpy() if writing else None
     return NeuronWeights(
         neuron=neuron,
@@ -184,25 +185,13 @@ def _written_scores(model: LoadedModel, direction: Float[Tensor, " width"]) -> _
 
 
 def _unembedded(model: LoadedModel, rows: Tensor) -> Float[Tensor, "rows width"]:
-    return _folded(model, rows.float(), _final_norm(model)) * _logit_scale(model)
+    return directions.folded(model, rows.float(), _final_norm(model)) * _logit_scale(model)
 
 
 def _numbers(module: Any) -> Float[Tensor, "vocabulary width"]:
     held = weight(module)
     assert held is not None, "embeddings have weights"
     return held
-
-
-def _read_directions(model: LoadedModel, neuron: Neuron) -> tuple[Tensor, Tensor | None]:
-    """The directions of the residual stream that the up projection and the gate read for one neuron."""
-    family, count = model.family, model.card.neurons
-    up = matrix(model.in_block(neuron.layer, family.up))
-    gate = matrix(model.in_block(neuron.layer, family.gate)) if family.gate else None
-    if family.fused:
-        gate, up = up[:, :count], up[:, count:]
-    norm = model.mlp_norm(neuron.layer)
-    folded_gate = None if gate is None else _folded(model, gate[:, neuron.index].cpu(), norm)
-    return _folded(model, up[:, neuron.index].cpu(), norm), folded_gate
 
 
 def _read_bias(model: LoadedModel, neuron: Neuron) -> float:
@@ -213,18 +202,11 @@ def _read_bias(model: LoadedModel, neuron: Neuron) -> float:
     return own if shift is None else own + (shift.float().cpu() @ matrix(up)[:, column].cpu()).item()
 
 
-def _joining(model: LoadedModel, layer: int, written: Float[Tensor, "... width"]) -> Float[Tensor, "... width"]:
-    """What of an MLP output reaches the residual stream, up to the scale of a norm on the way."""
-    if model.family.mlp_out_norm:
-        written = _folded(model, written, model.in_block(layer, model.family.mlp_out_norm))
-    return written * getattr(model.network.config, "residual_multiplier", 1.0)
-
-
 def _toward(
     model: LoadedModel, layer: int, direction: Float[Tensor, " width"], outcome: _Outcome
 ) -> Float[np.ndarray, " neurons"]:
     """How far one unit of each neuron of a layer moves the residual stream along `direction`."""
-    reached = _joining(model, layer, direction)
+    reached = directions.joining(model, layer, direction)
     if model.family.mlp_out_norm:
         reached = reached / outcome.out_sigmas[layer]
     down = matrix(model.in_block(layer, model.family.down))
@@ -233,18 +215,6 @@ def _toward(
 
 def _final_norm(model: LoadedModel) -> Any | None:
     return model.part(model.base, model.family.final_norm) if model.family.final_norm else None
-
-
-def _gain(model: LoadedModel, norm: Any, device: torch.device) -> Tensor | float:
-    held = weight(norm)
-    return 1.0 if held is None else held.float().to(device) + model.family.gain_offset
-
-
-def _folded(model: LoadedModel, rows: Float[Tensor, "... width"], norm: Any | None) -> Float[Tensor, "... width"]:
-    if norm is None:
-        return rows
-    rows = rows * _gain(model, norm, rows.device)
-    return rows - rows.mean(-1, keepdim=True) if model.family.norm == "LayerNorm" else rows
 
 
 def _logit_scale(model: LoadedModel) -> float:
@@ -302,7 +272,7 @@ def _outcome(model: LoadedModel, tokens: Tokens) -> _Outcome:
 def _sigma(model: LoadedModel, norm: Any, entered: Tensor, left: Tensor) -> Float[Tensor, ""]:
     """What a norm divided by, found from what entered and left it, so that every kind of norm says it itself."""
     centred = entered - entered.mean() if model.family.norm == "LayerNorm" else entered
-    scaled = centred * _gain(model, norm, centred.device)
+    scaled = centred * directions.gain(model, norm, centred.device)
     shift = weight(norm, "bias")
     moved = left if shift is None else left - shift.float().cpu()
     return scaled.square().sum() / (scaled * moved).sum()

@@ -190,7 +190,8 @@ def test_reading_and_writing_can_be_told_for_every_family(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in EVERY if made(name).mlp_norm(0) is not None])
 def test_reading_directions_fold_the_norm_that_the_mlp_really_reads(name: str) -> None:
     """The pre-activation a bare stream gives through the real norm is the folded direction's, up to sigma and bias."""
-    from neuronscope.engine.weights import _read_bias, _read_directions, _sigma
+    from neuronscope.engine.directions import read_directions
+    from neuronscope.engine.weights import _read_bias, _sigma
 
     model, neuron = made(name), Neuron(1, 3)
     stream = torch.randn(model.card.width, generator=torch.Generator().manual_seed(1))
@@ -199,7 +200,7 @@ def test_reading_directions_fold_the_norm_that_the_mlp_really_reads(name: str) -
         normed = norm(stream)
         up = model.in_block(1, model.family.up)(normed[None])[0]
         column = neuron.index + (model.card.neurons if model.family.fused else 0)
-    direction = _read_directions(model, neuron)[0]
+    direction = read_directions(model, 1)[neuron.index]
     ours = stream @ direction / _sigma(model, norm, stream, normed) + _read_bias(model, neuron)
     assert ours.item() == pytest.approx(up[column].item(), abs=1e-4)
 
