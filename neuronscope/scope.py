@@ -395,7 +395,7 @@ class Scope:
             return suffixes_alone(self._lent, corpus, opened, at, neuron)
 
         before = index.windows.reach(np.array(positions, dtype=np.int64)).tolist()
-        return sought(before, [one.value for one in examples], run)
+        return sought(before, [float(one.values[one.peak]) for one in examples], run)
 
     def responders(
         self, index: Index, text: str, *, regular: bool = False, most: int = 1024, limit: int = 50

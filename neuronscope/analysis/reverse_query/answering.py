@@ -169,6 +169,7 @@ def _result(
         neurons=tuple(one.neuron for one in question.members),
         sign=question.sign,
         unit="activation" if members == 1 else "z",
+        thresholds=tuple(one.threshold for one in question.members),
         tokens=question.tokens,
         exact=source == 0,
         without_effect=int((of(question, "between") <= 0).sum()),

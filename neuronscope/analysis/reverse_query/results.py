@@ -95,6 +95,8 @@ class ReverseQuery:
     """"+" or "-"; for "-" every number is of minus the activation."""
     unit: str
     """What `mean low high max` are in: "activation", or "z" for a group."""
+    thresholds: tuple[float, ...]
+    """From where on each neuron counts as firing; above 0 for either sign, infinite if it never has that sign."""
     tokens: int
     """How many tokens of the corpus count."""
     exact: Bool[np.ndarray, " rows"]
