@@ -29,6 +29,8 @@ from neuronscope.vocabulary import Activations, Site, Tokens
 Long = Literal["refuse", "window"]
 Side = Literal["right", "left"]
 See = Callable[[Tensor], None]
+Place = Site | Literal["input"]
+"""A site, or what enters the MLP behind its norm, which is not one that a person asks for."""
 
 BATCH_TOKENS = 1024
 """The most tokens, padding included, that run together."""
@@ -113,9 +115,9 @@ def run(
     model: LoadedModel,
     ids: Int[Tensor, "batch positions"],
     mask: Bool[Tensor, "batch positions"],
-    sites: Sequence[Site],
+    sites: Sequence[Place],
     layers: Sequence[int],
-    see: Callable[[Site, int], See],
+    see: Callable[[Place, int], See],
 ) -> None:
     """Run one padded batch and hand what passes at each site of `layers` to `see(site, place of the layer)`.
 
@@ -125,7 +127,7 @@ def run(
     """
     batch, length = ids.shape
 
-    def shaped(site: Site, place: int) -> See:
+    def shaped(site: Place, place: int) -> See:
         look = see(site, place)
         # Some families flatten batch and tokens before the MLP.
         return lambda values: look(values.reshape(batch, length, -1))
@@ -272,7 +274,9 @@ def _run_batch(
         ids[row, first : first + len(piece)] = torch.from_numpy(piece.ids)
         mask[row, first : first + len(piece)] = True
 
-    def keep(site: Site, place: int) -> See:
+    def keep(site: Place, place: int) -> See:
+        assert isinstance(site, Site), "rooms are made for sites alone"
+
         def copy(values: Tensor) -> None:
             for row, (piece, first, room) in enumerate(zip(batch, firsts, rooms, strict=True)):
                 kept = values[row, first + piece.skip : first + len(piece)]
@@ -285,21 +289,21 @@ def _run_batch(
 
 def _hooks(
     model: LoadedModel,
-    sites: Sequence[Site],
+    sites: Sequence[Place],
     layers: Sequence[int],
-    keep: Callable[[Site, int], See],
+    keep: Callable[[Place, int], See],
 ) -> Iterator[tuple[nn.Module, See, bool]]:
     """A checkpoint at every block, a copy at every site of the layers asked for, and a stop after the last copy."""
     for block in dict.fromkeys(model.blocks[: max(layers) + 1]):
         yield block, lambda *_values: checkpoint(), True
-    missing = set(sites)
+    missing: set[Place] = set(sites)
 
     def only(layer: int, see: See) -> See:
         """Of a shared block's calls, one for each layer, let through the one of `layer`."""
         calls = itertools.count()
         return lambda *values: see(*values) if next(calls) == layer else None
 
-    def last(site: Site, copy: See) -> See:
+    def last(site: Place, copy: See) -> See:
         def copy_and_stop(values: Tensor) -> None:
             copy(values)
             missing.discard(site)
@@ -315,7 +319,7 @@ def _hooks(
             yield module, only(layer, see) if model.family.shared_block else see, enters
 
 
-def _where(model: LoadedModel, site: Site, layer: int, see: See) -> tuple[nn.Module, See, bool]:
+def _where(model: LoadedModel, site: Place, layer: int, see: See) -> tuple[nn.Module, See, bool]:
     """The module of a site, what to call with its value, and whether that enters or leaves it."""
     family = model.family
     if site is Site.NEURONS:
@@ -324,6 +328,8 @@ def _where(model: LoadedModel, site: Site, layer: int, see: See) -> tuple[nn.Mod
         return model.in_block(layer, family.attention_out), see, True
     if site is Site.RESIDUAL:
         return model.blocks[layer], see, False
+    if site == "input":
+        return model.in_block(layer, family.up), see, True
     path = family.up if site is Site.UP else family.gate
     assert path is not None, "the gate site was checked against the model card"
     if family.fused:

@@ -1,0 +1,224 @@
+"""Polysemanticity: how many unrelated things a neuron answers to, and which.
+
+A neuron's strong contexts are compared by *why* it fired there: the contribution vector of a context is the gradient of
+the activation times the MLP's input, `(da/dx) * (x - mu)`, one number for each dimension of the residual stream that
+the neuron reads (after Foote 2024, "neuron embeddings"). Contexts with like contributions are one sense. Three things
+make the count honest: inputs are centred (or a few outlier dimensions make everything alike), the cut between senses
+is the likeness of arbitrary tokens as this neuron sees them, and senses count by their share of the activation
+(the exponential of its entropy). A sense is a way to fire, not a meaning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Integer
+
+Verdict = Literal["scored", "dense", "too little evidence", "never fires"]
+
+MOST_CONTEXTS = 200
+LEAST_CONTEXTS = 20
+FIRING = 0.25
+"""A context is strong from this share of the 99.99th percentile on."""
+DENSE = 0.5
+"""A neuron that is strong on more of all tokens than this is dense: its contexts are not occasions."""
+BACKGROUND = 600
+"""Tokens whose contributions say how alike arbitrary tokens are."""
+CUT_QUANTILE, CUT_LEAST, CUT_MOST = 0.9, 0.2, 0.5
+SENSE_SHARE = 0.1
+"""A cluster of contexts is a sense from this share of the activation on."""
+_HALF_LEAST = 10
+"""The fewest contexts of a half of the corpus that are scored by themselves."""
+
+
+@dataclass(frozen=True, eq=False)
+class Contexts:
+    """The strong contexts of a neuron, or why there are none to compare."""
+
+    verdict: Verdict
+    """`scored` if they can be compared."""
+    places: Integer[np.ndarray, " contexts"]
+    """Which tokens: at most 200, one a window, evenly down the ranking by activation."""
+    strong: int
+    """How many windows have a strong token, of which `places` are drawn."""
+
+
+@dataclass(frozen=True, eq=False)
+class Senses:
+    """The senses of one neuron's contexts."""
+
+    effective: float
+    """N_eff: the exponential of the entropy of the clusters' shares of the activation."""
+    modes: int
+    """N_modes: clusters with at least a tenth of the activation."""
+    labels: Integer[np.ndarray, " contexts"]
+    """The cluster of each context, the one with the largest share first."""
+    shares: Float[np.ndarray, " clusters"]
+    """Each cluster's share of the activation."""
+    cut: float
+    """Contexts whose average cosine is above this are one cluster."""
+    directions: Float[np.ndarray, "contexts width"]
+    """The contributions, each of length 1."""
+    half_a: float
+    """N_eff of the contexts in one half of the windows; NaN where they are too few."""
+    half_b: float
+    """N_eff of the contexts in the other half."""
+    confirmed: bool
+    """Whether both halves have two senses or more, and the same: their mean directions match above the cut."""
+
+    def separation(self, sense: int) -> float:
+        """How much more alike a cluster's contexts are to each other than to the nearest other one (mean cosines)."""
+        own = self.directions[self.labels == sense]
+        if len(own) < 2 or len(self.shares) < 2:
+            return float("nan")
+        total = own.sum(0)
+        inside = float((total @ total - len(own)) / (len(own) * (len(own) - 1)))
+        others = [k for k in range(len(self.shares)) if k != sense and self.shares[k] >= SENSE_SHARE]
+        between = [float(total @ self.directions[self.labels == k].mean(0)) / len(own) for k in others]
+        return inside - max(between) if between else float("nan")
+
+    def flat(self) -> Float[np.ndarray, "contexts 2"]:
+        """The contexts in the plane: the first two principal components of their directions."""
+        centred = self.directions - self.directions.mean(0)
+        left, size, _right = np.linalg.svd(centred, full_matrices=False)
+        points = left[:, :2] * size[:2]
+        points = np.pad(points, ((0, 0), (0, 2 - points.shape[1])))
+        return points * np.where(np.abs(points).max(0) == points.max(0), 1, -1)
+
+
+def strong_contexts(
+    values: Float[np.ndarray, " tokens"],
+    windows: Integer[np.ndarray, " tokens"],
+    *,
+    peak: float | None = None,
+    firing: float | None = None,
+    alike: Integer[np.ndarray, " tokens"] | None = None,
+) -> Contexts:
+    """Choose the contexts to compare: tokens above a quarter of the 99.99th percentile, the strongest of each window.
+
+    Evenly down their ranking, since the strongest alone hide modes.
+
+    Args:
+        values: Activations of the neuron, times -1 for its negative side.
+        windows: The window of each token.
+        peak: The 99.99th percentile where `values` are not all tokens but a choice of them.
+        firing: The share of all tokens that are strong, where `values` are a choice of them.
+        alike: A number for each token's context; of contexts with the same number one counts, or a document that stands
+            in the corpus twice would be a sense.
+    """
+    nothing = np.zeros(0, np.int64)
+    if peak is None and len(values):
+        peak = float(np.quantile(values, 0.9999))
+    if peak is None or not peak > 0:
+        return Contexts("never fires", nothing, 0)
+    strong = np.flatnonzero(values >= FIRING * peak)
+    share = len(strong) / len(values) if firing is None else firing
+    if share > DENSE:
+        return Contexts("dense", nothing, len(strong))
+    chosen = strong[np.argsort(-values[strong], kind="stable")]
+    for kind in (windows, alike):
+        if kind is not None:
+            _kinds, first = np.unique(kind[chosen], return_index=True)
+            chosen = chosen[np.sort(first)]
+    if len(chosen) < LEAST_CONTEXTS:
+        return Contexts("too little evidence", chosen, len(chosen))
+    spread = np.unique(np.linspace(0, len(chosen) - 1, min(MOST_CONTEXTS, len(chosen))).astype(np.int64))
+    return Contexts("scored", chosen[spread], len(chosen))
+
+
+def senses(
+    contributions: Float[np.ndarray, "contexts width"],
+    activations: Float[np.ndarray, " contexts"],
+    background: Float[np.ndarray, "tokens width"],
+    halves: Bool[np.ndarray, " contexts"],
+) -> Senses:
+    """Count the senses of contexts by their contribution vectors (average linkage on cosines, cut by the background).
+
+    Args:
+        contributions: `(da/dx) * (x - mu)` at each context.
+        activations: The neuron's activation there, in absolute value.
+        background: The same vectors at tokens drawn at random.
+        halves: Which contexts are in the first half of the corpus.
+    """
+    unit = _unit(contributions)
+    cut = background_cut(background)
+    labels, shares = _clusters(unit, activations, cut)
+    first, second = (_scored(unit[part], activations[part], cut) for part in (halves, ~halves))
+    return Senses(
+        effective=_effective(shares),
+        modes=int((shares >= SENSE_SHARE).sum()),
+        labels=labels,
+        shares=shares,
+        cut=cut,
+        directions=unit,
+        half_a=first.effective,
+        half_b=second.effective,
+        confirmed=_matching(first.middles, second.middles, cut),
+    )
+
+
+def background_cut(background: Float[np.ndarray, "tokens width"]) -> float:
+    """The 90th percentile of the cosines of arbitrary tokens' contributions, within 0.2 and 0.5.
+
+    Without the limits, neurons that read few dimensions would fall into dozens of clusters.
+    """
+    unit = _unit(background)
+    if len(unit) < 2:
+        return CUT_LEAST
+    cosines = (unit @ unit.T)[np.triu_indices(len(unit), 1)]
+    return float(np.clip(np.quantile(cosines, CUT_QUANTILE), CUT_LEAST, CUT_MOST))
+
+
+def _unit(vectors: Float[np.ndarray, "n width"]) -> Float[np.ndarray, "n width"]:
+    wide = np.asarray(vectors, dtype=np.float32)
+    return wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-20)
+
+
+def _clusters(
+    unit: Float[np.ndarray, "contexts width"], activations: Float[np.ndarray, " contexts"], cut: float
+) -> tuple[Integer[np.ndarray, " contexts"], Float[np.ndarray, " clusters"]]:
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
+    if len(unit) < 2:
+        return np.zeros(len(unit), np.int64), np.ones(len(unit))
+    apart = np.clip(1 - unit @ unit.T, 0, 2).astype(np.float64)
+    np.fill_diagonal(apart, 0)
+    found = fcluster(linkage(squareform(apart, checks=False), "average"), 1 - cut, "distance") - 1
+    mass = np.bincount(found, weights=np.abs(activations))
+    order = np.argsort(-mass, kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return place[found], mass[order] / max(mass.sum(), 1e-30)
+
+
+def _effective(shares: Float[np.ndarray, " clusters"]) -> float:
+    present = shares[shares > 0]
+    return float(np.exp(-(present * np.log(present)).sum()))
+
+
+@dataclass(frozen=True, eq=False)
+class _Half:
+    effective: float
+    middles: Float[np.ndarray, "senses width"]
+
+
+def _scored(unit: Float[np.ndarray, "contexts width"], activations: np.ndarray, cut: float) -> _Half:
+    if len(unit) < _HALF_LEAST:
+        return _Half(float("nan"), np.zeros((0, unit.shape[1]), np.float32))
+    labels, shares = _clusters(unit, activations, cut)
+    middles = np.stack([unit[labels == k].mean(0) for k in np.flatnonzero(shares >= SENSE_SHARE)] or [unit[0] * 0])
+    return _Half(_effective(shares), _unit(middles))
+
+
+def _matching(a: Float[np.ndarray, "senses width"], b: Float[np.ndarray, "senses width"], cut: float) -> bool:
+    """Whether at least two senses of one half have their counterpart, each another, in the other half."""
+    from scipy.optimize import linear_sum_assignment
+
+    if len(a) < 2 or len(b) < 2:
+        return False
+    alike = a @ b.T
+    pairs = linear_sum_assignment(-alike)
+    return int((alike[pairs] >= cut).sum()) >= 2
