@@ -43,9 +43,26 @@ class Ranking:
     """How many neurons they were chosen from."""
 
 
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """Where the activations at one token stand, each within its own neuron's distribution over a corpus."""
+
+    percentile: Float[np.ndarray, "layers neurons"]
+    """The share of the corpus' tokens on which the neuron is lower, 0 to 1."""
+    z: Float[np.ndarray, "layers neurons"]
+    """Standard deviations from the neuron's mean over the corpus."""
+    tokens: int
+    """How many tokens the shares are of: finer than one in so many they are not known."""
+
+    @property
+    def finest(self) -> float:
+        """The largest share that can be told from all of the tokens."""
+        return 1 - 1 / max(self.tokens, 1)
+
+
 @dataclass(frozen=True)
 class TopNeuron:
-    """One neuron of a list, with all three of its numbers."""
+    """One neuron of a list, with all of its numbers."""
 
     neuron: Neuron
     """Which."""
@@ -55,11 +72,13 @@ class TopNeuron:
     """The same in standard deviations from its mean over this text's kept tokens."""
     effect: float | None
     """What it adds directly to the logit of the predicted token; None where that was not computed."""
+    percentile: float | None
+    """The share of a corpus' tokens on which it is lower, 0 to 1; None where no corpus is known."""
 
 
 @dataclass(frozen=True)
 class TopNeurons:
-    """Three ways to ask which neurons matter at one token."""
+    """Several ways to ask which neurons matter at one token."""
 
     position: int
     """The token."""
@@ -69,6 +88,8 @@ class TopNeurons:
     """Furthest from their own mean first."""
     by_effect: tuple[TopNeuron, ...]
     """Largest |direct effect| first; empty where none was computed."""
+    by_percentile: tuple[TopNeuron, ...]
+    """Highest within their own distribution over a corpus first; empty where none is known."""
     tokens: int
     """How many tokens the means and spreads were taken over."""
 
@@ -107,6 +128,7 @@ def top_neurons(
     activations: Activations,
     position: int,
     effects: Float[np.ndarray, "layers neurons"] | None = None,
+    standing: Standing | None = None,
     *,
     count: int = 10,
 ) -> TopNeurons:
@@ -114,7 +136,8 @@ def top_neurons(
 
     Means and spreads are taken over the kept tokens of this text (all tokens if none is kept), in float64. With fewer
     than three tokens a z-score says nothing, and the list by z is empty. `effects` covers all layers of the model, and
-    needs activations of all of them.
+    needs activations of all of them. `standing` covers the layers of the activations; percentiles that cannot be told
+    apart are ordered by its z.
 
     Raises:
         NoSuchToken: if the text has no such position.
@@ -124,28 +147,37 @@ def top_neurons(
     counted = activations.values[:, kept] if kept.any() else activations.values
     here = activations.values[:, position]
     z = _z_scores(here[:, None], counted)[:, 0]
-    enough = counted.shape[1] >= 3
 
-    def strongest(score: Float[np.ndarray, "layers neurons"]) -> tuple[TopNeuron, ...]:
-        places = np.argsort(-np.abs(score), axis=None, kind="stable")[:count]
-        rows, columns = np.unravel_index(places, score.shape)
+    def listed(order: Int[np.ndarray, " units"]) -> tuple[TopNeuron, ...]:
+        rows, columns = np.unravel_index(order[:count], here.shape)
         return tuple(
             TopNeuron(
                 Neuron(activations.layers[row], int(column)),
                 float(here[row, column]),
                 float(z[row, column]),
                 None if effects is None else float(effects[activations.layers[row], column]),
+                None if standing is None else float(standing.percentile[row, column]),
             )
             for row, column in zip(rows, columns, strict=True)
         )
 
     return TopNeurons(
         position=position,
-        by_value=strongest(here),
-        by_z=strongest(z) if enough else (),
-        by_effect=strongest(effects[list(activations.layers)]) if effects is not None else (),
+        by_value=listed(_strongest_first(here)),
+        by_z=listed(_strongest_first(z)) if counted.shape[1] >= 3 else (),
+        by_effect=listed(_strongest_first(effects[list(activations.layers)])) if effects is not None else (),
+        by_percentile=listed(_highest_first(standing)) if standing is not None else (),
         tokens=counted.shape[1],
     )
+
+
+def _strongest_first(score: Float[np.ndarray, "layers neurons"]) -> Int[np.ndarray, " units"]:
+    return np.argsort(-np.abs(score), axis=None, kind="stable")
+
+
+def _highest_first(standing: Standing) -> Int[np.ndarray, " units"]:
+    known = np.minimum(standing.percentile, standing.finest)
+    return np.lexsort((-standing.z.ravel(), -known.ravel()))
 
 
 def _score(counted: Float[np.ndarray, "kept neurons"], rule: str) -> Float[np.ndarray, " neurons"]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 
 from dash import html
 
@@ -11,24 +12,32 @@ from neuronscope.app.parts import Part
 from neuronscope.vocabulary import Neuron, TokenScore
 
 
+def number(value: float | None) -> str:
+    """A number as the page writes it, with a true minus; `none` where there is none."""
+    return "none" if value is None or not math.isfinite(value) else f"{value:.3g}".replace("-", "−")
+
+
 def neuron_list(
     title: str,
-    caption: str,
+    caption: Part,
     rows: Iterable[tuple[str, float, Neuron | None]],
+    *,
+    written: Callable[[float], str] = number,
+    bars: bool = True,
 ) -> Part:
-    """Units by name and a number each, strongest first, with bars; pressing one that is a neuron opens it."""
+    """Units by name and a number each, in their order, with bars; pressing one that is a neuron opens it."""
     found = list(rows)
     most = max((abs(value) for _, value, _ in found), default=0.0) or 1.0
-    items = [html.Li(_unit(name, value, most, neuron)) for name, value, neuron in found]
-    return html.Div([html.H3(title), html.P(caption, className="caption"), html.Ol(items)], className="neuron-list")
-
-
-def _unit(name: str, value: float, most: float, neuron: Neuron | None) -> Part:
-    shown = [
-        html.Span(name, className="id"),
-        _bar(value, most),
-        html.Span(_signed(value, ".3g"), className="number"),
+    items = [
+        html.Li(_unit(name, _bar(value, most) if bars else None, written(value), neuron))
+        for name, value, neuron in found
     ]
+    said = [] if caption is None else [html.P(caption, className="caption")]
+    return html.Div([html.H3(title), *said, html.Ol(items)], className="neuron-list")
+
+
+def _unit(name: str, bar: Part, written: str, neuron: Neuron | None) -> Part:
+    shown = [html.Span(name, className="id"), bar, html.Span(written, className="number")]
     if neuron is None:
         return html.Span(shown, className="unit-row")
     opens = json.dumps({"view": "neuron", "layer": neuron.layer, "neuron": neuron.index})
@@ -43,7 +52,7 @@ def score_list(title: str, scores: Sequence[TokenScore], *, percent: bool = Fals
             [
                 html.Bdi(s.display, className="piece", title=f"{s.display}\nid {s.id}"),
                 _bar(s.score, most),
-                html.Span(_share(s.score) if percent else _signed(s.score, ".3g"), className="number"),
+                html.Span(_share(s.score) if percent else number(s.score), className="number"),
             ]
         )
         for s in scores
@@ -59,10 +68,6 @@ def _bar(value: float, most: float) -> Part:
 
 def _share(share: float) -> str:
     return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
-
-
-def _signed(value: float, digits: str) -> str:
-    return f"{value:{digits}}".replace("-", "−")
 
 
 def facts(pairs: Iterable[tuple[str, Part]], name: str = "facts") -> Part:

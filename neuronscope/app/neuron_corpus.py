@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from dash import html
 
-from neuronscope.app.examples import example_list, number
-from neuronscope.app.lists import facts, neuron_list
+from neuronscope.app.examples import example_list
+from neuronscope.app.lists import facts, neuron_list, number
 from neuronscope.app.parts import card, empty, go, heading, icon
 from neuronscope.app.tokens import scale_legend
 from neuronscope.vocabulary import Band, Example, Neuron
@@ -44,8 +44,8 @@ def corpus_facts(index: Index, neuron: Neuron) -> list[Any]:
         ("min", number(float(numbers["min"]))),
         ("mean", number(float(numbers["mean"]))),
         ("sd", number(float(np.sqrt(numbers["variance"])))),
-        ("kurtosis", _or_none(float(numbers["kurtosis"]))),
-        ("skewness", _or_none(float(numbers["skewness"]))),
+        ("kurtosis", number(float(numbers["kurtosis"]))),
+        ("skewness", number(float(numbers["skewness"]))),
     ]
     marks = [html.Span(text, className="badge-small", title=why) for text, why in badges(index, neuron)]
     said = html.P(["in the corpus · ", index.progress], className="caption")
@@ -179,7 +179,3 @@ def kin(index: Index, neuron: Neuron) -> Any:
     if not rows:
         said = "It does not vary in the sample: nothing correlates with it."
     return html.Section(neuron_list("Nearest by activation", said, rows), className="panel kin")
-
-
-def _or_none(value: float) -> str:
-    return number(value) if np.isfinite(value) else "none"

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dash import dcc, html
+from dash import Dash, Input, Output, State, dcc, html
+from dash.exceptions import PreventUpdate
 
-from neuronscope.app.notes import Note
+from neuronscope.app.neuron_asking import ITSELF, listens, look
+from neuronscope.app.notes import Note, Notes
 from neuronscope.app.parts import heading
+from neuronscope.vocabulary import Neuron
+
+if TYPE_CHECKING:
+    from neuronscope.scope import Workspace
 
 
 class NoteBox:
@@ -46,6 +52,36 @@ def layout() -> Any:
     )
 
 
-def written(label: str | None, note: str | None) -> Note:
-    """What stands in the boxes."""
-    return Note(label or "", note or "")
+def register(app: Dash, workspace: Workspace, notes: Notes) -> None:
+    """Register what fills the boxes with what `notes` has of the neuron, and what keeps what stands in them."""
+
+    @app.callback(
+        Output(NoteBox.OF, "data"),
+        Output(NoteBox.LABEL, "value"),
+        Output(NoteBox.NOTE, "value"),
+        Output(NoteBox.SAYS, "children"),
+        *listens(ITSELF),
+        State(NoteBox.OF, "data"),
+    )
+    def open_note(ready: Any, _scene: Any, search: str, known: list[str] | None) -> tuple[Any, ...]:
+        at = look(app, workspace, ready, search)
+        of = [at.model.label, at.model.revision, str(at.neuron)]
+        if of == known:  # what stands in the boxes may not have been kept yet
+            raise PreventUpdate
+        found = notes.of(at.model.label, at.model.revision, at.neuron)
+        return of, found.label, found.note, ""
+
+    @app.callback(
+        Output(NoteBox.SAYS, "children", allow_duplicate=True),
+        Input(NoteBox.KEEP, "n_clicks"),
+        State(NoteBox.OF, "data"),
+        State(NoteBox.LABEL, "value"),
+        State(NoteBox.NOTE, "value"),
+        prevent_initial_call=True,
+    )
+    def keep_note(clicks: int | None, of: list[str] | None, label: str | None, note: str | None) -> str:
+        if not clicks or of is None:
+            raise PreventUpdate
+        model, revision, name = of
+        notes.write(model, revision, Neuron.parse(name), Note(label or "", note or ""))
+        return f"Kept for {name}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neuronscope.analysis.ranking import rank, top_neurons
+from neuronscope.analysis.ranking import Standing, rank, top_neurons
 from neuronscope.errors import InputError, NoSuchToken
 from neuronscope.vocabulary import Activations, Neuron, Site, Source, Tokens
 
@@ -92,6 +92,16 @@ def test_top_neurons_differ_by_what_is_asked() -> None:
 def test_two_tokens_are_too_few_for_a_z_score() -> None:
     assert top_neurons(activations(np.ones((1, 3, 4))), 1).by_z == ()
     assert top_neurons(activations(np.ones((1, 3, 4))), 1).by_effect == ()
+
+
+def test_top_neurons_by_percentile_are_highest_first_and_beyond_the_corpus_by_z() -> None:
+    shares = np.array([[0.5, 1.0, 0.2, 0.9], [0.9999, 0.98, 0.0, 0.995]])
+    z = np.array([[9.0, 3.0, 0.0, 1.0], [4.0, 9.0, -9.0, 0.0]])
+    top = top_neurons(activations(np.ones((2, 3, 4))), 1, standing=Standing(shares, z, 1000), count=5)
+    names = [one.neuron for one in top.by_percentile]
+    assert names == [Neuron(1, 0), Neuron(0, 1), Neuron(1, 3), Neuron(1, 1), Neuron(0, 3)]
+    assert [one.percentile for one in top.by_percentile] == [0.9999, 1.0, 0.995, 0.98, 0.9]
+    assert top_neurons(activations(np.ones((2, 3, 4))), 1).by_percentile == ()
 
 
 def test_a_token_that_is_not_there_is_refused() -> None:

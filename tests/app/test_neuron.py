@@ -1,12 +1,15 @@
 """The Neuron view: one neuron on a text, and its weights."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from dash import html
 
+from neuronscope.app import neuron_head, neuron_text, neuron_weights
+from neuronscope.app.neuron_asking import chosen
 from neuronscope.app.selection import Selection
-from neuronscope.app.views import neuron as view
 from neuronscope.errors import NoSuchNeuron
 from neuronscope.scope import Workspace
 from neuronscope.settings import Settings
@@ -31,17 +34,18 @@ def strings(part):
 
 def test_without_a_choice_the_layers_strongest_neuron_is_shown(scope):
     read = scope.activations(WORDS)
-    chosen = view.chosen(read, Selection(layer=2), scope.card)
-    assert chosen == Neuron(2, int(np.abs(read.layer(2)[read.tokens.kept]).max(0).argmax()))
-    assert view.chosen(read, Selection(layer=0, neuron=3), scope.card) == Neuron(0, 3)
+    assert chosen(read, Selection(layer=2), scope.card) == Neuron(
+        2, int(np.abs(read.layer(2)[read.tokens.kept]).max(0).argmax())
+    )
+    assert chosen(read, Selection(layer=0, neuron=3), scope.card) == Neuron(0, 3)
     with pytest.raises(NoSuchNeuron):
-        view.chosen(read, Selection(layer=0, neuron=999), scope.card)
+        chosen(read, Selection(layer=0, neuron=999), scope.card)
 
 
 def test_the_head_tells_what_the_neuron_does_on_this_text(scope):
     read = scope.activations(WORDS)
     values = read.neuron(Neuron(1, 4))[read.tokens.kept]
-    words = strings(view._head(scope.card, read, Neuron(1, 4)))
+    words = strings(neuron_head.head(scope.card, read, Neuron(1, 4)))
     assert "L1.N4" in words
     assert f"{values.max():.3g}".replace("-", "−") in words
     assert f"{(values > 0).mean():.0%} of {len(values)}" in words
@@ -49,37 +53,37 @@ def test_the_head_tells_what_the_neuron_does_on_this_text(scope):
 
 def test_the_neighbours_of_the_first_and_last_neuron_go_round(scope):
     last = scope.card.neurons - 1
-    steps = [json.loads(props(box)["data-go"]) for box in boxes(view._walk(scope.card, Neuron(0, 0)))]
+    steps = [json.loads(props(box)["data-go"]) for box in boxes(neuron_head.walk(scope.card, Neuron(0, 0)))]
     assert steps[0] == {"layer": 0, "neuron": last}
     assert steps[1] == {"layer": 0, "neuron": 1}
     assert steps[2] == {"layer": 0, "neuron": 0}
     assert steps[3] == {"layer": 1, "neuron": 0}
-    keys = [props(box)["data-key"] for box in boxes(view._walk(scope.card, Neuron(0, 0)))]
+    keys = [props(box)["data-key"] for box in boxes(neuron_head.walk(scope.card, Neuron(0, 0)))]
     assert keys == ["ArrowLeft", "ArrowRight", "ArrowDown", "ArrowUp", "r"]
 
 
 def test_a_random_neuron_is_one_the_model_has(scope):
     for _ in range(20):
-        there = json.loads(props(boxes(view._walk(scope.card, Neuron(0, 0)))[-1])["data-go"])
+        there = json.loads(props(boxes(neuron_head.walk(scope.card, Neuron(0, 0)))[-1])["data-go"])
         scope.card.check(Neuron(there["layer"], there["neuron"]))
 
 
 def test_the_histogram_counts_the_tokens_that_count_and_marks_the_locked_one(scope):
     read = scope.activations(WORDS)
-    figure = view._histogram(read, Neuron(1, 4), 3, "light")
+    figure = neuron_text.distribution(read, Neuron(1, 4), 3, "light")
     assert sum(figure.data[0].y) == read.tokens.kept.sum()
     assert figure.layout.shapes[0].x0 == pytest.approx(float(read.neuron(Neuron(1, 4))[3]))
 
 
 def test_the_strip_moves_the_marker_of_the_histogram(scope):
-    made = view._strip(scope.activations(WORDS), Neuron(1, 4), Selection())
+    made = neuron_text.strip(scope.activations(WORDS), Neuron(1, 4), Selection(), "a-plot")
     strip = next(part for part in walk(made) if getattr(part, "className", "") == "strip")
-    assert props(strip)["data-marks"] == view.Page.HISTOGRAM
+    assert props(strip)["data-marks"] == "a-plot"
 
 
 def test_the_weights_say_that_they_are_not_behaviour_and_show_the_gate_where_there_is_one(scope):
     found = scope.weights(Neuron(1, 4), 5)
-    words = strings(view._weights(found))
+    words = strings(neuron_weights.weights(found))
     assert "The direct path only, not behaviour." in words
     assert ("Gate reads" in words) == scope.card.gated
     assert found.promotes[0].display in words
@@ -89,8 +93,32 @@ def test_the_weights_say_that_they_are_not_behaviour_and_show_the_gate_where_the
 def test_what_a_neuron_is_made_of_multiplies_to_it(scope):
     sites = [Site.GATE, Site.UP] if scope.card.gated else [Site.UP]
     read = [scope.activations(WORDS, site=site) for site in sites]
-    made = view._inputs(read, Neuron(1, 4), None)
+    made = neuron_text.inputs(read, Neuron(1, 4), None)
     strips = [part for part in walk(made) if getattr(part, "className", "") == "strip"]
     assert len(strips) == len(sites)
     shown = [float(props(box)["data-value"]) for box in boxes(strips[-1])]
     np.testing.assert_allclose(shown, read[-1].neuron(Neuron(1, 4)), rtol=1e-4, atol=1e-6)
+
+
+def test_the_neurons_alike_open_themselves_and_say_what_chance_would_give(scope):
+    ways = neuron_weights.ways(scope.card)
+    assert ways == (("read", "gate", "write") if scope.card.gated else ("read", "write"))
+    found = {by: scope.alike(Neuron(1, 4), by, 5) for by in ways}
+    made = html.Div(neuron_weights.alike(scope.card, found))
+    opened = [json.loads(props(box)["data-go"]) for box in boxes(made)]
+    assert opened == [
+        {"view": "neuron", "layer": other.layer, "neuron": other.index} for by in ways for other, _ in found[by]
+    ]
+    chance = np.sqrt(2 * np.log(3 * scope.card.neurons) / 16)
+    assert any(word.endswith(f"the nearest would have ±{chance:.2f}") for word in strings(made))
+
+
+def test_a_neuron_without_weights_has_none_alike(scope):
+    assert "Its own are all 0." in strings(html.Div(neuron_weights.alike(scope.card, {"write": []})))
+
+
+def test_only_of_a_large_model_neurons_alike_are_to_be_asked_for(scope):
+    assert not neuron_weights.is_much(scope.card)
+    large = replace(scope.card, layers=32, neurons=11_008, width=4096)
+    assert neuron_weights.is_much(large)
+    assert "352,256 others" in neuron_weights.not_yet(large).children

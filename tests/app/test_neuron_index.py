@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from dash import html
 
-from neuronscope.app import corpora, neuron_corpus
+from neuronscope.app import corpora, neuron_corpus, neuron_head, neuron_text
 from neuronscope.app.examples import example_list, folded, number
 from neuronscope.app.neuron_card import as_html, as_json, card_of
 from neuronscope.app.notes import LONGEST, Note, Notes
 from neuronscope.app.selection import Selection
-from neuronscope.app.views import neuron as view
 from neuronscope.errors import FileError, InputError
 from neuronscope.figures import corpus_histogram, corpus_histogram_table
 from neuronscope.scope import Workspace
@@ -129,12 +128,12 @@ def test_the_histogram_of_the_corpus_counts_what_the_index_counted(indexed):
 def test_the_users_text_is_coloured_and_marked_on_the_scale_of_the_corpus(indexed):
     scope, index = indexed
     read = scope.activations("The old dog slept in the garden.")
-    words = strings(view._strip(read, NEURON, Selection(), index))
+    words = strings(neuron_text.strip(read, NEURON, Selection(), "a-plot", index))
     assert f"+{neuron_corpus.limit_of(index, NEURON):.3g}" in words
-    figure = view._histogram(read, NEURON, 3, "light", index)
+    figure = neuron_text.distribution(read, NEURON, 3, "light", index)
     assert figure.layout.shapes[0].x0 == pytest.approx(float(read.neuron(NEURON)[3]))
     assert index.row(NEURON) is not None
-    assert "in the corpus · " in strings(view._head(scope.card, read, NEURON, index))
+    assert "in the corpus · " in strings(neuron_head.head(scope.card, read, NEURON, index))
 
 
 def test_the_card_is_kept_as_json_and_as_a_page_that_fetches_nothing(indexed):
@@ -154,7 +153,7 @@ def test_the_card_is_kept_as_json_and_as_a_page_that_fetches_nothing(indexed):
 
 
 def test_the_link_is_the_neurons_own():
-    assert view._link(Selection(text="hello", position=3, model="demo:stories"), NEURON) == (
+    assert neuron_head.link_of(Selection(text="hello", position=3, model="demo:stories"), NEURON) == (
         "?view=neuron&model=demo%3Astories&layer=1&neuron=20"
     )
 

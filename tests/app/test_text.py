@@ -15,6 +15,7 @@ from neuronscope.app.selection import Selection
 from neuronscope.app.views import text as view
 from neuronscope.scope import Workspace
 from neuronscope.settings import Settings
+from neuronscope.vocabulary import Neuron
 from tests.app.test_parts import boxes, props, walk
 from tests.models_for_tests import gpt2, llama, of_type, tokenizer
 
@@ -221,6 +222,45 @@ def test_the_inspector_names_the_strongest_neuron_and_opens_it(scope, pair):
     words = strings(shown[-1])
     assert {"Raw", "z", "Effect"} <= set(words)
     assert any(word.startswith("within this text") for word in words)
+
+
+@pytest.fixture(scope="module")
+def indexed(scope, tmp_path_factory):
+    corpus = tmp_path_factory.mktemp("corpus") / "words.txt"
+    corpus.write_text("\n".join([WORDS, OTHER] * 40))
+    return scope.index(corpus, window=16)
+
+
+def test_with_an_index_neurons_are_ranked_within_their_own_distribution(scope, pair, indexed):
+    shown = inspector.inspect(scope, pair[0], WORDS, 5, index=indexed)
+    raw, rare, effect = shown[-1].children
+    total = indexed.histogram(Neuron(0, 0)).tokens
+    assert [column.children[0].children for column in (raw, rare, effect)] == ["Raw", "Percentile", "Effect"]
+    assert rare.children[1].children == f"lower on so many of {total:,} tokens"
+    shares = np.stack([indexed.percentile(layer, pair[0].values[layer, 5].astype(float)) for layer in range(3)])
+    opened = [json.loads(props(box)["data-go"]) for box in boxes(rare)]
+    found = [shares[step["layer"], step["neuron"]] for step in opened]
+    finest = 1 - 1 / total
+    assert np.minimum(found, finest).tolist() == sorted(np.minimum(shares.ravel(), finest), reverse=True)[:10]
+    assert inspector.percentile_text(found[0], total) in strings(rare)
+
+
+def test_other_sites_have_no_percentiles(scope, indexed):
+    read = scope.activations(WORDS, site="up")
+    columns = inspector.inspect(scope, read, WORDS, 5, index=indexed)[-1].children
+    assert [column.children[0].children for column in columns] == ["Raw", "z"]
+
+
+def test_a_percentile_claims_no_more_than_the_corpus_can_tell():
+    said = inspector.percentile_text
+    assert said(1.0, 16_384) == "> 99.99%"
+    assert said(0.99996, 58_914) == "99.99%"
+    assert said(0.9997, 58_914) == "99.97%"
+    assert said(0.5, 58_914) == "50.00%"
+    assert (said(1.0, 1000), said(0.9985, 1000)) == ("> 99.9%", "99.8%")
+    assert (said(1.0, 100), said(0.985, 100)) == ("> 99%", "98%")
+    assert said(1.0, 20) == "> 95%"
+    assert said(0.0, 0) == "> 0%"
 
 
 def test_what_has_no_neurons_has_no_effects_and_opens_nothing(scope):

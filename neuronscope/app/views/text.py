@@ -122,13 +122,15 @@ def _register_settings(app: Dash, workspace: Workspace) -> None:
         scope, selection = asked(workspace, NAME, search, ready)
         return text_strips(_read(app, scope, selection, ready["model"]), selection, selection.layer_of(scope.card))
 
-    @app.callback(Output(Text.INSPECTOR, "children"), *_seen(Text.INSPECTOR)[:3])
-    def look(ready: Any, _scene: Any, search: str) -> Any:
+    @app.callback(Output(Text.INSPECTOR, "children"), Input(Frame.INDEX, "data"), *_seen(Text.INSPECTOR)[:3])
+    def look(_index: Any, ready: Any, _scene: Any, search: str) -> Any:
         scope, selection = asked(workspace, NAME, search, ready)
         texts = _read(app, scope, selection, ready["model"])
         first = looked_at(texts, selection)
         which = pictures.which_text(texts, selection)
-        return html.Section(inspect(scope, first, first.tokens.text, selection.position, which), className="panel")
+        index = workspace.index_of(scope)
+        shown = inspect(scope, first, first.tokens.text, selection.position, which, index)
+        return html.Section(shown, className="panel")
 
 
 def _register_neurons(app: Dash, workspace: Workspace) -> None:
