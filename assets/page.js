@@ -139,7 +139,8 @@
       document.querySelector(".panel.enlarged [data-enlarge]")?.click();
       document.querySelectorAll("details[open].popover-menu").forEach((menu) => menu.removeAttribute("open"));
     }
-    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+    const taken = event.defaultPrevented; // by a slider or a table, which keep their arrows to themselves
+    if (taken || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
     const pressed = first("data-key", event.key);
     const focused = first("data-focus", event.key);
     if (!pressed && !focused) return;

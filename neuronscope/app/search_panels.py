@@ -8,7 +8,7 @@ from typing import Any
 
 from dash import dcc, html
 
-from neuronscope.analysis.reverse_query import ReverseQuery
+from neuronscope.analysis.reverse_query import Alone, ReverseQuery
 from neuronscope.app.graphs import graph, graph_tools
 from neuronscope.app.parts import card, choices, go, heading, icon, select
 from neuronscope.app.search_tables import FILE, TABLE, grid
@@ -20,10 +20,12 @@ from neuronscope.vocabulary import Neuron
 LENGTHS = {1: "tokens", 2: "up to bigrams", 3: "up to 3 tokens", 4: "up to 4 tokens", 5: "up to 5 tokens"}
 SIGNS = {"+": "Excite (+)", "-": "Below zero (−)"}
 SKIPS = {"yes": "with gaps", "no": "no gaps"}
-LEAST = {1: "once", 2: "twice", 5: "5 times", 10: "10 times", 20: "20 times", 50: "50 times", 100: "100 times"}
+LEAST = (1, 2, 5, 10, 20, 50, 100)
+ORDERS = {"mean": "mean", "share": "share of firings"}
 REGULAR = {"no": "Text as it stands", "yes": "Regular expression"}
 ASKS = {"neuron": "Neurons → text", "text": "Text → neurons"}
 _NAMED = 8
+_CHECK = "Run each n-gram alone: does it fire the neuron without what stands around it? For one neuron."
 
 
 class Search:
@@ -46,7 +48,11 @@ class Search:
     LEGEND = "search-legend"
     MORE = "search-more"
     TABLE = TABLE
+    LEAST = "search-least"
+    COUNTS = "search-counts"
     MEASURE = "search-measure"
+    CHECK = "search-check"
+    BUTTONS = "search-buttons"
     MEASURED = "search-measured"
     WORK = "search-work"
     BAR = "search-bar"
@@ -83,20 +89,23 @@ def by_neuron(selection: Selection) -> Any:
             html.Div(choices("sign", "Which side", SIGNS, selection.sign), id=Search.SIGN),
             select("longest", "N-grams", LENGTHS, selection.longest),
             select("skips", "Patterns", SKIPS, selection.skips),
-            select("least", "At least", LEAST, selection.least),
+            select("order", "Order by", ORDERS, selection.order),
+            _least(selection),
             html.Div(id=Search.TRY, className="samples"),
         ],
         className="panel search-asked",
     )
     measure = html.Button("Measure exactly", id=Search.MEASURE, type="button", className="press outlined")
-    work = working(Search.WORK, Search.BAR, Search.DOING, Search.CANCEL, "Progress of the measurement")
+    check = html.Button("Check alone", id=Search.CHECK, type="button", className="press outlined", title=_CHECK)
+    buttons = html.Span([measure, check], id=Search.BUTTONS, className="tools")
+    work = working(Search.WORK, Search.BAR, Search.DOING, Search.CANCEL, "Progress of running the model")
     rows = card(
         Search.HEAD,
         work,
         html.Div(grid(), id=Search.TABLE_PLACE),
         html.Div(id=Search.NOTHING),
         html.Div(id=Search.LEGEND),
-        tools=[measure, table_tools(Search.TABLE)],
+        tools=[buttons, table_tools(Search.TABLE)],
         name="found-ngrams",
     )
     contexts = card(
@@ -185,8 +194,8 @@ def suggestions(neurons: Sequence[Neuron]) -> list[Any]:
     return [html.H3("Most peaked in this corpus"), html.Ul(items)]
 
 
-def query_head(result: ReverseQuery, *, measured: bool) -> list[Any]:
-    """Over the table: whose query it is, and what it stands on."""
+def query_head(result: ReverseQuery, *, measured: bool, alone: Alone | None = None) -> list[Any]:
+    """Over the table: whose query it is, what it stands on, and how many of its n-grams fire alone."""
     names = [_opens(neuron) for neuron in result.neurons[:_NAMED]]
     more = [f" and {len(result.neurons) - _NAMED} more"] if len(result.neurons) > _NAMED else []
     verb = "What excites " if result.sign == "+" else "What drives below zero "
@@ -196,26 +205,60 @@ def query_head(result: ReverseQuery, *, measured: bool) -> list[Any]:
     said += f" · {exact:,} from every occurrence" if rows else ""
     said += " · measured by running the model" if measured else " · from the index, without running the model"
     said += " · numbers are of minus the activation" if result.sign == "-" else ""
+    if alone is not None:
+        fires = dict(zip(alone.patterns, alone.fires.tolist(), strict=True))
+        checked = [fires[pattern] for pattern in result.table["tokens"] if pattern in fires]
+        said += f" · {sum(checked):,} of {len(checked):,} fire alone"
     return heading(html.Span(title, className="asked-neurons"), said)
 
 
-def legend(result: ReverseQuery) -> Any:
+def legend(result: ReverseQuery, alone: Alone | None = None, order: str = "mean") -> Any:
     """What the columns and the sources mean."""
     group = len(result.neurons) > 1
     unit = "in standard deviations from each neuron's mean, averaged over the group" if group else "activation"
     lines = [
-        ("Mean", f"empirical-Bayes mean, {unit}, with its 90 % interval; the order of the table."),
+        ("Mean", f"empirical-Bayes mean, {unit}, with its 90 % interval{_ordered(order, 'mean')}."),
         ("z", "the mean in standard deviations from the neuron's own mean."),
         ("Lift", "how many times likelier the neuron fires here than anywhere; firing is from a quarter of its peak."),
-        ("Share", "of the neuron's known strong positions, how many end so."),
+        ("Share", f"of the neuron's known firings, the part that this explains{_ordered(order, 'share')}."),
         ("corpus", "every occurrence in the corpus was measured."),
         ("sample of k", "k occurrences drawn at random were measured."),
         ("strong contexts only", "all that is known are strongest contexts; elsewhere its mean stands in."),
     ]
     if group:
         lines.insert(4, ("Agree", "share of the neurons whose z is above 1."))
+    if alone is not None:
+        reached = f"✓ where that reaches {alone.threshold:.3g}, from which on it counts as firing"
+        lines.insert(
+            -3, ("Alone", f"activation when the n-gram is all the text there is, after {alone.after}; {reached}.")
+        )
+        lines.insert(-3, ("Kept", "the part of the mean that is left alone."))
     terms = [part for term, says in lines for part in (html.Dt(term), html.Dd(says))]
     return html.Details([html.Summary("What the columns say"), html.Dl(terms)], className="column-legend")
+
+
+def _ordered(order: str, column: str) -> str:
+    return "; the order of the table" if order == column else ""
+
+
+def place_of(least: int) -> int:
+    """Where on its slider a least count stands: at the largest mark that is not above it."""
+    return max((place for place, count in enumerate(LEAST) if count <= least), default=0)
+
+
+def _least(selection: Selection) -> Any:
+    """How often an n-gram occurs at least: a slider whose marks are about equally many times apart."""
+    slider = dcc.Slider(
+        id=Search.LEAST,
+        min=0,
+        max=len(LEAST) - 1,
+        step=1,
+        marks={place: str(count) for place, count in enumerate(LEAST)},
+        value=place_of(selection.least),
+        included=False,
+        allow_direct_input=False,
+    )
+    return html.Div([html.Span("Occurs at least … times", className="label"), slider], className="least")
 
 
 def _opens(neuron: Neuron) -> Any:

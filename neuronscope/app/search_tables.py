@@ -13,7 +13,7 @@ from neuronscope.vocabulary import Neuron
 if TYPE_CHECKING:
     import pandas as pd
 
-    from neuronscope.analysis.reverse_query import ReverseQuery
+    from neuronscope.analysis.reverse_query import Alone, ReverseQuery
     from neuronscope.indexed import Index
 
 FILE = "search-ngrams"
@@ -24,10 +24,14 @@ _SHARE = {"function": "d3.format('.0%')(params.value)"}
 _COUNT = {"function": "d3.format(',')(params.value)"}
 
 
-def exported(result: ReverseQuery, index: Index) -> pd.DataFrame:
-    """The rows with what it takes to know what their numbers are of."""
-    m = index.manifest
-    return result.table.drop(columns="tokens").assign(
+def exported(result: ReverseQuery, index: Index, alone: Alone | None = None) -> pd.DataFrame:
+    """The rows with what it takes to know what their numbers are of; with `alone`, what each n-gram did alone."""
+    from neuronscope.analysis.reverse_query import beside
+
+    m, table = index.manifest, result.table
+    if alone is not None:
+        table = beside(table, alone).assign(threshold=alone.threshold, alone_after=alone.after)
+    return table.drop(columns="tokens").assign(
         ids=[spelled(pattern) for pattern in result.table["tokens"]],
         neurons=" ".join(map(str, result.neurons)),
         sign=result.sign,
@@ -46,15 +50,17 @@ def grid() -> Any:
     return _grid(TABLE, [], [], FILE, "params.data.ids", "ngrams-table", tall=True)
 
 
-def ngrams(result: ReverseQuery, index: Index) -> tuple[list[Any], list[Any]]:
+def ngrams(result: ReverseQuery, index: Index, alone: Alone | None = None) -> tuple[list[Any], list[Any]]:
     """Columns and rows of the table of n-grams; the n-gram of each is a button that looks at it."""
-    frame = exported(result, index)
+    frame = exported(result, index, alone)
     group = len(result.neurons) > 1
     shown = [
         {"field": "ngram", "headerName": "N-gram", "cellRenderer": "NgramCell", "minWidth": 150, "flex": 3,
          "filter": "agTextColumnFilter", "pinned": "left"},
         _number("n", "n", _COUNT, 48),
         _number("mean", "Mean", _NUMBER, 66),
+        *([{**_number("alone", "Alone", _NUMBER, 84), "cellRenderer": "AloneCell"}] if alone is not None else []),
+        *([_number("kept", "Kept", _SHARE, 62)] if alone is not None else []),
         _number("low", "Low", _NUMBER, 62),
         _number("high", "High", _NUMBER, 62),
         _number("max", "Max", _NUMBER, 62),

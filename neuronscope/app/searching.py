@@ -20,7 +20,7 @@ from neuronscope.vocabulary import Neuron
 
 if TYPE_CHECKING:
     from neuronscope.analysis.responders import Responders
-    from neuronscope.analysis.reverse_query import ReverseQuery
+    from neuronscope.analysis.reverse_query import Alone, ReverseQuery
     from neuronscope.app.selection import Selection
     from neuronscope.indexed import Index
     from neuronscope.scope import Scope
@@ -29,6 +29,8 @@ MOST = 256
 """The most neurons of a group."""
 MATCHES = 1024
 """At most so many occurrences of a text are run."""
+CHECKED = 200
+"""At most so many n-grams are run alone."""
 _KEPT = 32
 
 
@@ -81,6 +83,18 @@ class Answers:
             return scope.reverse_query(index, asked.neurons, asked.lengths, asked.sign, skips=asked.skips)
 
         return self._of(("measured", *_state(index), asked), run)
+
+    def checked(self, index: Index, asked: Asked) -> Alone | None:
+        """What the n-grams that are shown now did alone, if they were run so."""
+        return self._find(("alone", *_state(index), asked, self.is_measured(index, asked)))
+
+    def check(self, scope: Scope, index: Index, asked: Asked) -> Alone:
+        """Run the n-grams that are shown now alone, and keep the answer; raises what `Scope.check` raises."""
+
+        def run() -> Alone:
+            return scope.check(index, self.query(index, asked), CHECKED)
+
+        return self._of(("alone", *_state(index), asked, self.is_measured(index, asked)), run)
 
     def responders(self, index: Index, text: str) -> Responders:
         """The neurons that list the token `text` among their best or worst."""
@@ -156,12 +170,13 @@ def suggested(index: Index, count: int = 6) -> list[Neuron]:
     return [index.neuron(row) for row in np.argsort(-kurtosis, kind="stable")[:count].tolist()]
 
 
-def at_least(result: ReverseQuery, count: int) -> ReverseQuery:
-    """The rows of n-grams that occur so often."""
-    if count <= 1:
-        return result
-    chosen = result.table["count"].to_numpy() >= count
-    return replace(result, table=result.table[chosen].reset_index(drop=True), exact=result.exact[chosen])
+def arranged(result: ReverseQuery, least: int = 1, order: str = "mean") -> ReverseQuery:
+    """The rows of n-grams that occur at least so often, in order of their mean or of the share of firings."""
+    chosen = np.flatnonzero(result.table["count"].to_numpy() >= least)
+    if order == "share":
+        share = result.table["share"].to_numpy()[chosen]
+        chosen = chosen[np.argsort(-share, kind="stable")]
+    return replace(result, table=result.table.iloc[chosen].reset_index(drop=True), exact=result.exact[chosen])
 
 
 def spelled(pattern: Sequence[int | None]) -> str:

@@ -35,6 +35,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "ask": ("neuron", "text"),
     "sign": ("+", "-"),
     "skips": ("yes", "no"),
+    "order": ("mean", "share"),
     "regular": ("no", "yes"),
 }
 """The values that a field of a few choices may have."""
@@ -94,6 +95,8 @@ class Selection:
     """Whether patterns may leave tokens out."""
     least: int = 1
     """How often an n-gram occurs at least."""
+    order: Literal["mean", "share"] = "mean"
+    """What n-grams are ordered by: their empirical-Bayes mean, or the share of the neuron's firings they explain."""
     ngram: str | None = None
     """The n-gram that is looked at, as the ids of its tokens; None for the first."""
     member: int = 0

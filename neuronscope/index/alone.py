@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from neuronscope.engine.capture import See, evaluating, run
+from neuronscope.engine.capture import Place, See, evaluating, run
 from neuronscope.index.plan import BATCH_TOKENS
 from neuronscope.index.read_corpus import ReadCorpus
 from neuronscope.index.scan import Lend
@@ -134,7 +134,7 @@ def _run(model: LoadedModel, batch: list[Ids], tail: Ids, neuron: Neuron) -> lis
     rows, places = torch.arange(len(batch)), torch.tensor([len(text) - 1 for text in batch])
     found: list[float] = []
 
-    def see(_site: Site, _place: int) -> See:
+    def see(_site: Place, _layer: int) -> See:
         def pick(passing: Tensor) -> None:
             at = passing[rows.to(passing.device), places.to(passing.device), neuron.index]
             found.extend(at.float().cpu().tolist())

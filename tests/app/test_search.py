@@ -94,11 +94,47 @@ def test_what_was_measured_takes_the_place_of_what_the_index_knows(scope, index)
 def test_seldom_rows_are_left_out_with_what_is_known_of_them(index):
     result = index.reverse_query(Neuron(1, 4))
     least = int(result.table["count"].median()) + 1
-    shown = searching.at_least(result, least)
+    shown = searching.arranged(result, least)
     assert 0 < len(shown.table) < len(result.table)
     assert (shown.table["count"] >= least).all()
     assert len(shown.exact) == len(shown.table)
-    assert searching.at_least(result, 1) is result
+    assert searching.arranged(result).table.equals(result.table)
+
+
+def test_rows_are_ordered_by_the_share_of_firings_they_explain(index):
+    result = index.reverse_query(Neuron(1, 4))
+    shown = searching.arranged(result, 1, "share")
+    assert list(shown.table["share"]) == sorted(result.table["share"], reverse=True)
+    assert list(shown.table["share"]) != list(result.table["share"])
+    whole = dict(zip(result.table["tokens"], result.exact, strict=True))
+    assert [whole[pattern] for pattern in shown.table["tokens"]] == list(shown.exact)
+
+
+def test_what_was_run_alone_stands_beside_its_n_grams(scope, index):
+    answers, query = Answers(), Asked((Neuron(1, 4),), "+", 2, True)
+    assert answers.checked(index, query) is None
+    alone = answers.check(scope, index, query)
+    assert answers.checked(index, query) is alone
+    result = searching.arranged(answers.query(index, query), 2, "share")
+    columns, rows = search_tables.ngrams(result, index, alone)
+    titles = [column.get("headerName") for column in columns]
+    assert {"Alone", "Kept"} <= set(titles)
+    did = dict(zip(alone.patterns, zip(alone.activation, alone.fires, strict=True), strict=True))
+    assert [(row["alone"], row["fires"]) for row in rows] == [did[pattern] for pattern in result.table["tokens"]]
+    assert {row["alone_after"] for row in rows} == {"<|endoftext|>"}
+    head = search_panels.query_head(result, measured=False, alone=alone)
+    fire = sum(row["fires"] for row in rows)
+    assert f"{fire} of {len(rows)} fire alone" in " ".join(text for part in head for text in strings(part))
+    said = " ".join(strings(search_panels.legend(result, alone, "share")))
+    assert "after <|endoftext|>" in said
+    assert "explains; the order of the table" in said
+    answers.measure(scope, index, query)
+    assert answers.checked(index, query) is None
+
+
+@pytest.mark.parametrize(("least", "place"), [(0, 0), (1, 0), (2, 1), (4, 1), (5, 2), (100, 6), (5000, 6)])
+def test_a_least_count_stands_at_the_mark_that_is_not_above_it(least, place):
+    assert search_panels.place_of(least) == place
 
 
 def test_a_table_says_what_its_numbers_are_of_and_only_a_group_agrees(index):
@@ -127,20 +163,43 @@ def test_the_head_opens_its_neurons_and_says_whether_the_model_was_run(index):
     assert "measured by running the model" in " ".join(text for part in again for text in strings(part))
 
 
-def test_contexts_end_with_the_n_gram_in_the_column_of_the_firing_token_and_are_measured(scope, index):
+def test_contexts_end_with_the_n_gram_and_are_measured_strongest_first(scope, index):
     token = index.token("cat")
-    rows, total = search_contexts.contexts_of(scope, index, Neuron(1, 4), (token,))
-    assert total == len(occurrences(index.store.corpus.ids, index.windows, (token,)))
-    assert len(rows) == min(total, search_contexts.MOST)
-    assert {row.tokens[row.peak] for row in rows} == {index.shown[token]}
+    found = search_contexts.contexts_of(scope, index, Neuron(1, 4), (token,), "+", 1.0)
+    assert found.total == len(occurrences(index.store.corpus.ids, index.windows, (token,)))
+    assert len(found.rows) == min(found.total, search_contexts.MOST)
+    assert {row.tokens[row.peak] for row in found.rows} == {index.shown[token]}
     known = {one.position: one.value for one in index.examples(Neuron(1, 4), 50)}
-    both = [(row.value, known[row.position]) for row in rows if row.position in known]
+    both = [(row.value, known[row.position]) for row in found.rows if row.position in known]
     np.testing.assert_allclose(*zip(*both, strict=True), rtol=1e-4)
-    listed = search_contexts.contexts_list(rows, 1, "+", 1.0)
-    shown = [float(item.children[0].children.replace("−", "-")) for item in listed.children]
-    assert shown == sorted(shown, reverse=True)
-    peaks = [item.children[2].children[0] for item in listed.children]
-    assert all("peak" in box.className and "of-ngram" in box.className for box in peaks)
+    values = [row.value for row in found.rows]
+    assert values == sorted(values, reverse=True)
+    below = search_contexts.contexts_of(scope, index, Neuron(1, 4), (token,), "-", 1.0)
+    assert [row.value for row in below.rows] == values[::-1]
+
+
+def test_what_firing_does_not_take_is_dimmed_and_said(scope, index):
+    neuron = Neuron(1, 4)
+    query = index.reverse_query(neuron, n=(1, 2))
+    pattern, [threshold] = query.table["tokens"].iloc[0], query.thresholds
+    found = search_contexts.contexts_of(scope, index, neuron, pattern, "+", threshold)
+    assert [row.value >= threshold for row in found.rows] == list(found.firing)
+    assert [one is not None for one in found.needed] == list(found.firing)
+    assert 0 < sum(found.firing) < len(found.rows)
+    listed = search_contexts.contexts_list(found, 1.0)
+    boxes = [part for part in walk(listed) if "token" in str(getattr(part, "className", "")).split()]
+    assert any("unneeded" in box.className for box in boxes)
+    assert not any("unneeded" in box.className for box in boxes if "peak" in box.className)
+    peaks = [box for box in boxes if "peak" in box.className]
+    assert len(peaks) == len(found.rows)
+    assert sum("outlined" in box.className for box in boxes) == len(pattern) * len(found.rows)
+    said = strings(listed)
+    assert said.count("It does not fire here.") == len(found.rows) - sum(found.firing)
+    lengths = [one.length for one in found.needed if one is not None and one.length]
+    assert sum("run alone, that keeps" in words for words in said) == len(lengths)
+    _, summary = search_contexts.heading_of(found, index)
+    assert f"it fires in {sum(found.firing)} of {len(found.rows)}" in summary
+    assert f" in {lengths.count(min(lengths))}" in summary
 
 
 def test_a_token_is_answered_from_the_index_and_of_all_neurons_by_running(scope, index):

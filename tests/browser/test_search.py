@@ -31,7 +31,7 @@ def searched(page, **query):
     """Open the Search view and wait for its rows."""
     page.open(ready=False, view="search", **query)
     page.wait(lambda: page.all("#search-table .ag-center-cols-container .ag-row"), "the rows")
-    page.wait(lambda: page.all(".context"), "the contexts")
+    page.wait(lambda: page.all(".contexts .example"), "the contexts")
     return page.settled()
 
 
@@ -53,7 +53,7 @@ def test_from_a_link_to_a_reverse_query_to_a_neuron_and_back(page):
     assert page.query == {"view": "neuron", "layer": "2", "neuron": "7"}
     assert page.one(".neuron-name").text == "L2.N7"
     page.driver.back()
-    page.wait(lambda: page.all(".context"), "the contexts")
+    page.wait(lambda: page.all(".contexts .example"), "the contexts")
     assert page.one("#search-neurons").get_attribute("value") == "L2.N7"
     page.driver.back()
     page.wait(lambda: page.one("#search-neurons").get_attribute("value") == "L1.N20", "the query before")
@@ -69,10 +69,37 @@ def test_a_row_shows_its_contexts_aligned_at_the_firing_token(page):
     page.wait(lambda: page.one("#search-contexts-head .token-name").text == wanted, "its contexts")
     page.settled()
     assert "ngram" in page.query
-    peaks = page.all(".context .peak")
+    peaks = [peak for peak in page.all(".contexts .example .peak") if peak.is_displayed()]
     assert {peak.text for peak in peaks} == {wanted.split(" ")[-1]}
     assert len({round(peak.location["x"]) for peak in peaks}) == 1
     assert page.one(".ngrams-table .ag-row-selected .cell-press").text == wanted
+
+
+def test_n_grams_are_run_alone_and_each_row_says_whether_it_fires(page):
+    searched(page, layer=1, neuron=20)
+    assert not page.all(".ngrams-table .fires, .ngrams-table .silent")
+    page.press("#search-check")
+    page.wait(lambda: page.all(".ngrams-table .fires, .ngrams-table .silent"), "the column")
+    page.settled()
+    assert "fire alone" in page.one("#search-head").text
+    said = {word.get_property("textContent").strip() for word in page.all(".ngrams-table .visually-hidden")}
+    assert said & {"fires", "does not fire"}
+    assert not page.one("#search-check").is_enabled()
+    assert not page.one("#search-work").is_displayed()
+
+
+def test_the_slider_and_the_order_stand_in_the_address(page):
+    searched(page, layer=1, neuron=20)
+    thumb = page.one("#search-least [role=slider]")
+    thumb.send_keys(Keys.ARROW_RIGHT)
+    page.wait(lambda: page.query.get("least") == "2", "the address")
+    page.settled()
+    assert thumb.get_attribute("aria-valuetext") == "2"
+    page.driver.back()
+    page.wait(lambda: thumb.get_attribute("aria-valuenow") == "0", "the slider to go back")
+    searched(page, layer=1, neuron=20, order="share", least=5)
+    assert page.one("#search-least [role=slider]").get_attribute("aria-valuetext") == "5"
+    assert page.notices == []
 
 
 def test_where_every_row_is_exact_nothing_is_left_to_measure(page):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dash import Dash, Input, Output, State, ctx, dcc, html
+from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html
 from dash.exceptions import PreventUpdate
 
 from neuronscope.app import indexing, scenes, search_contexts, search_tables
@@ -37,7 +37,7 @@ QUESTION = "Which text excites a neuron, and which neurons does a text excite?"
 ROWS = 20
 """So many rows are drawn."""
 
-_QUERY = ("ask", "neurons", "layer", "neuron", "sign", "longest", "skips", "least")
+_QUERY = ("ask", "neurons", "layer", "neuron", "sign", "longest", "skips", "least", "order")
 SCENES = {
     Search.TABS: Scene(NAME, ("ask",)),
     Search.BOXES: Scene(NAME, ("neurons", "layer", "neuron", "sign", "find")),
@@ -58,7 +58,11 @@ def layout(selection: Selection, model: str) -> Any:
         html.Div(panels.by_neuron(selection), id=Search.BY_NEURON, className="text-view", hidden=True),
         html.Div(panels.by_text(selection), id=Search.BY_TEXT, className="text-view", hidden=True),
     ]
-    stores = [*scenes.layout(NAME, SCENES), dcc.Store(id=Search.MEASURED)]
+    stores = [
+        *scenes.layout(NAME, SCENES),
+        dcc.Store(id=Search.MEASURED),
+        dcc.Store(id=Search.COUNTS, data=list(panels.LEAST)),
+    ]
     unread = html.Div(indexing.panel(), id=Search.EMPTY, hidden=True)
     return html.Div([top, unread, *panes, *stores], className="search-view")
 
@@ -118,30 +122,44 @@ def _register_boxes(app: Dash, workspace: Workspace) -> None:
         Output(Frame.GO, "data", allow_duplicate=True),
         Input(Search.RUN, "n_clicks"),
         Input(Search.NEURONS, "n_submit"),
-        State(Search.NEURONS, "value"),
-        prevent_initial_call=True,
-    )
-    def ask_neurons(clicks: int | None, submits: int | None, written: str | None) -> dict[str, Any]:
-        if not (clicks or submits):
-            raise PreventUpdate
-        neurons = terms.named(written or "")
-        if not neurons:
-            raise InputError("No neuron is named: write one as L5.N131, layer and neuron counted from 0, or several.")
-        if len(neurons) > 1:
-            return {"neurons": " ".join(map(str, neurons))}
-        return {"neurons": None, "layer": neurons[0].layer, "neuron": neurons[0].index}
-
-    @app.callback(
-        Output(Frame.GO, "data", allow_duplicate=True),
         Input(Search.FIND_RUN, "n_clicks"),
         Input(Search.FIND, "n_submit"),
+        State(Search.NEURONS, "value"),
         State(Search.FIND, "value"),
         prevent_initial_call=True,
     )
-    def ask_text(clicks: int | None, submits: int | None, written: str | None) -> dict[str, Any]:
-        if not (clicks or submits):
+    def ask(*pressed: Any) -> dict[str, Any]:
+        *presses, neurons, text = pressed
+        if not any(presses):
             raise PreventUpdate
-        return {"find": written or None}
+        if ctx.triggered_id in (Search.RUN, Search.NEURONS):
+            return _named(neurons or "")
+        return {"find": text or None}
+
+    app.clientside_callback(
+        ClientsideFunction("search", "place"),
+        Output(Search.LEAST, "value"),
+        Input(Frame.URL, "search"),
+        State(Search.COUNTS, "data"),
+    )
+    app.clientside_callback(
+        ClientsideFunction("search", "least"),
+        Output(Search.COUNTS, "modified_timestamp"),
+        Input(Search.LEAST, "value"),
+        State(Search.COUNTS, "data"),
+        State(Frame.URL, "search"),
+        prevent_initial_call=True,
+    )
+
+
+def _named(written: str) -> dict[str, Any]:
+    """Where the names of a neuron, or of a group, lead."""
+    neurons = terms.named(written)
+    if not neurons:
+        raise InputError("No neuron is named: write one as L5.N131, layer and neuron counted from 0, or several.")
+    if len(neurons) > 1:
+        return {"neurons": " ".join(map(str, neurons))}
+    return {"neurons": None, "layer": neurons[0].layer, "neuron": neurons[0].index}
 
 
 def _register_rows(app: Dash, workspace: Workspace) -> None:
@@ -153,6 +171,7 @@ def _register_rows(app: Dash, workspace: Workspace) -> None:
         Output(Search.NOTHING, "children"),
         Output(Search.LEGEND, "children"),
         Output(Search.MEASURE, "disabled"),
+        Output(Search.CHECK, "disabled"),
         Output(Search.MORE, "hidden"),
         *_seen(Search.QUERY),
     )
@@ -162,13 +181,15 @@ def _register_rows(app: Dash, workspace: Workspace) -> None:
             query = terms.query_of(selection, index)
             result = app.answers.query(index, query)
         except NeuronScopeError as error:
-            return heading("Nothing to show"), [], [], True, empty(str(error)), [], True, True
-        measured = app.answers.is_measured(index, query)
-        shown = terms.at_least(result, selection.least)
-        columns, records = search_tables.ngrams(shown, index)
-        head, nothing = panels.query_head(shown, measured=measured), [] if records else empty(_none(result, selection))
-        settled = measured or bool(result.exact.all())
-        return head, columns, records, not records, nothing, panels.legend(result), settled, not records
+            return heading("Nothing to show"), [], [], True, empty(str(error)), [], True, True, True
+        measured, alone = app.answers.is_measured(index, query), app.answers.checked(index, query)
+        shown = terms.arranged(result, selection.least, selection.order)
+        columns, records = search_tables.ngrams(shown, index, alone)
+        head = panels.query_head(shown, measured=measured, alone=alone)
+        nothing = [] if records else empty(_none(result, selection))
+        legend = panels.legend(result, alone, selection.order)
+        settled, checked = measured or bool(result.exact.all()), alone is not None or len(query.neurons) > 1
+        return head, columns, records, not records, nothing, legend, settled, checked or not records, not records
 
     @app.callback(
         Output(Search.FIGURE, "figure"),
@@ -180,7 +201,7 @@ def _register_rows(app: Dash, workspace: Workspace) -> None:
         search, mode = others[-2:]
         _scope, selection, index = _searched(workspace, search, ready, "neuron")
         query = _query(selection, index)
-        result = terms.at_least(app.answers.query(index, query), selection.least)
+        result = terms.arranged(app.answers.query(index, query), selection.least, selection.order)
         figure = reverse_query(result, count=ROWS, source=index.source, mode=mode or "light")
         longest = max((len(ngram) for ngram in result.table["ngram"][:ROWS]), default=0)
         return framed(figure, left=min(24 + 7 * longest, 240))
@@ -201,24 +222,30 @@ def _register_measure(app: Dash, workspace: Workspace) -> None:
     @app.callback(
         Output(Search.MEASURED, "data"),
         Input(Search.MEASURE, "n_clicks"),
+        Input(Search.CHECK, "n_clicks"),
         State(Frame.READY, "data"),
         State(Frame.URL, "search"),
         background=True,
         manager=app.manager,
         interval=150,
         prevent_initial_call=True,
-        running=[(Output(Search.WORK, "hidden"), False, True)],
+        running=[(Output(Search.WORK, "hidden"), False, True), (Output(Search.BUTTONS, "hidden"), True, False)],
         cancel=[Input(Search.CANCEL, "n_clicks")],
         progress=[Output(Search.BAR, "value"), Output(Search.BAR, "max"), Output(Search.DOING, "children")],
         progress_default=[None, "1", ""],
     )
-    def measure(set_progress: Any, clicks: Any, ready: Any, search: str) -> Any:
-        if not clicks:
+    def measure(set_progress: Any, measures: Any, checks: Any, ready: Any, search: str) -> Any:
+        if not (measures or checks):
             raise PreventUpdate
         scope, selection, index = _searched(workspace, search, ready, "neuron")
-        set_progress((None, "1", "Looking for where to measure"))
-        app.answers.measure(scope, index, terms.query_of(selection, index))
-        return clicks
+        query = terms.query_of(selection, index)
+        if ctx.triggered_id == Search.CHECK:
+            set_progress((None, "1", "Running the n-grams alone"))
+            app.answers.check(scope, index, query)
+        else:
+            set_progress((None, "1", "Looking for where to measure"))
+            app.answers.measure(scope, index, query)
+        return [measures, checks]
 
 
 def _register_contexts(app: Dash, workspace: Workspace) -> None:
@@ -242,13 +269,15 @@ def _register_contexts(app: Dash, workspace: Workspace) -> None:
 
 def _contexts(app: Dash, scope: Scope, selection: Selection, index: Index) -> tuple[Any, ...]:
     query = _query(selection, index)
-    table = terms.at_least(app.answers.query(index, query), selection.least).table
+    result = terms.arranged(app.answers.query(index, query), selection.least, selection.order)
+    table = result.table
     if selection.ngram is None and table.empty:
         return heading("Contexts"), empty("There is no n-gram to look at."), []
     pattern = table["tokens"].iloc[0] if selection.ngram is None else terms.pattern_of(selection.ngram, index)
     member = min(selection.member, len(query.neurons) - 1)
     neuron = query.neurons[member]
-    rows, total = search_contexts.contexts_of(scope, index, neuron, pattern)
+    threshold = result.thresholds[member]
+    found = search_contexts.contexts_of(scope, index, neuron, pattern, query.sign, threshold)
     limit = search_contexts.limit_of(index, neuron, query.sign)
     names = {place: str(one) for place, one in enumerate(query.neurons)}
     which = (
@@ -256,8 +285,8 @@ def _contexts(app: Dash, scope: Scope, selection: Selection, index: Index) -> tu
         if member or len(names) > 1
         else []
     )
-    head = heading(*search_contexts.heading_of(pattern, index, neuron, rows, total))
-    listed = search_contexts.contexts_list(rows, len(pattern), query.sign, limit)
+    head = heading(*search_contexts.heading_of(found, index))
+    listed = search_contexts.contexts_list(found, limit)
     return head, listed, [*which, search_contexts.legend_of(neuron, limit)]
 
 
@@ -303,8 +332,9 @@ def _register_csv(app: Dash, workspace: Workspace) -> None:
         _scope, selection, index = _searched(workspace, search, ready, "neuron")
         if not clicks:
             raise PreventUpdate
-        result = terms.at_least(app.answers.query(index, _query(selection, index)), selection.least)
-        frame = search_tables.exported(result, index).head(ROWS)
+        query = _query(selection, index)
+        result = terms.arranged(app.answers.query(index, query), selection.least, selection.order)
+        frame = search_tables.exported(result, index, app.answers.checked(index, query)).head(ROWS)
         return dcc.send_data_frame(frame.to_csv, f"{FILE}.csv", index=False)
 
 
@@ -335,7 +365,7 @@ def _query(selection: Selection, index: Index) -> Asked:
 
 def _none(result: Any, selection: Selection) -> str:
     if len(result.table):
-        return f"No n-gram of this query occurs {panels.LEAST.get(selection.least, selection.least)}: ask for fewer."
+        return f"No n-gram of this query occurs {selection.least:,} times: ask for fewer."
     return (
         "No token or n-gram of these lengths lies above the neuron's mean by more than chance. "
         "Ask for longer n-grams or the other sign, or measure."
