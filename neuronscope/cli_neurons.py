@@ -216,7 +216,7 @@ def _show_neuron(opened: Index, asked: Neuron, sign: str, examples: Sequence[Exa
         measured = ", every token measured" if exact else ""
         terminal.show(drawn, f"Contexts of {asked}, sign {sign}, strongest first, one a window{measured}.{none}")
     if near := opened.nearest(asked, 5):
-        print(f"Nearest over {len(opened.store.sampled):,} tokens: {', '.join(f'{n} (r {r:+.2f})' for n, r in near)}.")
+        print(f"Nearest over {opened.manifest.seen:,} tokens: {', '.join(f'{n} (r {r:+.2f})' for n, r in near)}.")
     print(sentence(opened))
 
 

@@ -211,14 +211,15 @@ class Index:
         return found.reshape(np.shape(values))
 
     def nearest(self, neuron: Neuron, count: int = 10) -> list[tuple[Neuron, float]]:
-        """The neurons that do most nearly the same, or the opposite: by |r| over the sample of tokens, with r.
+        """The neurons that do most nearly the same, or the opposite: by |r| over all tokens that count, with r.
 
-        Over 1,024 tokens, r of two neurons that have nothing to do with each other is within ±0.06 in 95 of 100 cases.
+        Estimated from the sketches: the standard error of r is at most √((1 + r²) / 512), 0.045 at r = 0, and less
+        near ±1. A neuron that never varies has none.
         """
         row, z = self.row(neuron), self._standardized
         if not z[row].any():
             return []
-        r = z @ z[row]
+        r = np.clip(z @ z[row], -1, 1)
         order = np.argsort(-np.abs(r), kind="stable")
         return [(self.neuron(int(i)), float(r[i])) for i in order if i != row][:count]
 
@@ -337,12 +338,9 @@ class Index:
         return bin_edges(self.manifest.scales[layer])
 
     @cached_property
-    def _standardized(self) -> Float[np.ndarray, "units sample"]:
-        """The sample with mean 0 and length 1 for every neuron; zeros for one that never varies."""
-        z = np.asarray(self.store.sample, dtype=np.float32)
-        z -= z.mean(1, keepdims=True)
-        length = np.linalg.norm(z, axis=1, keepdims=True)
-        return np.divide(z, length, out=np.zeros_like(z), where=length > 1e-6)
+    def _standardized(self) -> Float[np.ndarray, "units buckets"]:
+        """The sketch of every neuron, of length 1; zeros for one that never varies."""
+        return np.asarray(self.store.sketch, dtype=np.float32)
 
     def _strongest(self, row: int, sign: str) -> list[tuple[int, float, np.ndarray | None]]:
         """Position, activation and context of the strongest, in order."""

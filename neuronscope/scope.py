@@ -92,19 +92,20 @@ class Workspace:
     def index_of(self, scope: Scope) -> Index | None:
         """The index of a model: one of `index_folders` that was made from it, or its own; None if there is none yet.
 
-        Opened anew when more has been published. Folders that hold another model's index are passed over.
+        Opened anew when more has been published. Folders that hold the index of another model, or of another version of
+        this program, are passed over.
         """
         from neuronscope.index.store import read_manifest
         from neuronscope.indexed import Index
 
         for folder in (*self.index_folders, scope.index_folder):
-            manifest = read_manifest(folder)
-            if manifest is None or not manifest.arrays:
-                continue
-            known = self._indexes.get(folder)
-            if known is None or known.manifest != manifest:
-                known = self._indexes[folder] = Index.open(folder)
             with suppress(OtherIndex):
+                manifest = read_manifest(folder)
+                if manifest is None or not manifest.arrays:
+                    continue
+                known = self._indexes.get(folder)
+                if known is None or known.manifest != manifest:
+                    known = self._indexes[folder] = Index.open(folder)
                 known.check(scope.card)
                 return known
         return None

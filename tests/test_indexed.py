@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +16,9 @@ from neuronscope.scope import Scope, Workspace
 from neuronscope.settings import Settings
 from tests import models_for_tests as tiny
 from tests.index import corpora
+
+if TYPE_CHECKING:
+    from transformers import GPT2LMHeadModel
 
 COMMA, PERIOD, QUOTE, SHE = ns.Neuron(0, 124), ns.Neuron(0, 59), ns.Neuron(0, 93), ns.Neuron(1, 127)
 
@@ -137,6 +142,24 @@ def test_the_nearest_neuron_of_a_copy_is_the_original(workspace: Workspace, tmp_
     assert r == pytest.approx(1, abs=1e-3)
 
 
+def test_the_nearest_of_a_neuron_that_fires_three_times_in_a_corpus_is_found(workspace: Workspace, tmp_path) -> None:
+    index = workspace.attach(_with_rare_neurons(), tiny.tokenizer(), "rare").index(_with_green(tmp_path), window=20)
+    rare, twice = ns.Neuron(0, 4), ns.Neuron(0, 9)
+    assert index.statistics().query("layer == 0 and neuron == 4")["frequency"].iloc[0] * index.manifest.seen == 3
+    assert not index.store.sample[index.row(rare)].any()  # no token of the sample makes it fire
+    nearest, r = index.nearest(rare, 1)[0]
+    assert nearest == twice
+    assert r == pytest.approx(1, abs=1e-3)
+
+
+def test_a_neuron_that_never_varies_is_near_none(workspace: Workspace, tmp_path: Path) -> None:
+    network = tiny.gpt2()
+    network.transformer.h[1].mlp.c_fc.weight.data[:, 7] = 0
+    index = workspace.attach(network, tiny.tokenizer(), "constant").index(corpora.texts(tmp_path), window=20)
+    assert index.nearest(ns.Neuron(1, 7)) == []
+    assert ns.Neuron(1, 7) not in [neuron for neuron, _ in index.nearest(ns.Neuron(1, 3), 50)]
+
+
 def test_an_index_is_for_the_model_it_was_made_from(small: tuple[Scope, Index], workspace: Workspace) -> None:
     scope, index = small
     other = workspace.attach(tiny.gpt2(), tiny.tokenizer(), "other")
@@ -144,6 +167,14 @@ def test_an_index_is_for_the_model_it_was_made_from(small: tuple[Scope, Index], 
         other.reverse_query(index, ns.Neuron(0, 0))
     assert workspace.index_of(scope) is not None
     assert workspace.index_of(other) is None
+
+
+def test_an_index_of_an_earlier_version_is_passed_over(workspace: Workspace, tmp_path: Path) -> None:
+    scope = workspace.attach(tiny.gpt2(seed=5), tiny.tokenizer(), "earlier")
+    manifest = scope.index(corpora.texts(tmp_path), window=20).store.folder / "manifest.json"
+    assert workspace.index_of(scope) is not None
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text("utf-8")), "version": 1}), "utf-8")
+    assert workspace.index_of(scope) is None
 
 
 def test_what_cannot_be_answered_is_told(small: tuple[Scope, Index]) -> None:
@@ -167,3 +198,27 @@ def test_an_index_opens_without_a_model(small: tuple[Scope, Index]) -> None:
     again = ns.open_index(index.store.folder)
     assert again.statistics().equals(index.statistics())
     assert "tokens" in repr(again)
+
+
+def _with_rare_neurons() -> GPT2LMHeadModel:
+    """Neurons 4 and 9 of layer 0 fire at "green" alone, the one twice as strongly as the other."""
+    network = tiny.gpt2(activation_function="relu")
+    body, block = network.transformer, network.transformer.h[0]
+    for silent in (body.wte.weight, body.wpe.weight, block.attn.c_proj.weight):
+        silent.data[:, 0] = 0
+    block.attn.c_proj.bias.data[0] = 0
+    body.wte.weight.data[tiny.WORDS.index("green"), 0] = 30
+    block.ln_2.weight.data[0], block.ln_2.bias.data[0] = 1, 0
+    for neuron, strength in ((4, 1.0), (9, 2.0)):
+        block.mlp.c_fc.weight.data[:, neuron] = 0
+        block.mlp.c_fc.weight.data[0, neuron], block.mlp.c_fc.bias.data[neuron] = strength, -2.5 * strength
+    return network
+
+
+def _with_green(folder: Path) -> Path:
+    """Random words, "green" in three places only, and never first."""
+    lines = corpora.texts(folder, documents=200).read_text("utf-8").replace("green", "blue").splitlines()
+    for place in (20, 90, 160):
+        lines[place] = json.dumps({"text": "the green tree"})
+    (folder / "green.jsonl").write_text("\n".join(lines), "utf-8")
+    return folder / "green.jsonl"

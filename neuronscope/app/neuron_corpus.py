@@ -172,10 +172,10 @@ def _ngram(row: Mapping[Any, Any]) -> Any:
 
 
 def kin(index: Index, neuron: Neuron) -> Any:
-    """The neurons that do most nearly the same, or the opposite, in the sample of tokens."""
+    """The neurons that do most nearly the same, or the opposite, over all tokens that count."""
     found = index.nearest(neuron, KIN)
     rows = [(str(other), r, other) for other, r in found]
-    said = f"correlation over {len(index.store.sampled):,} tokens; ±0.06 is chance"
+    said = f"correlation over {index.manifest.seen:,} tokens, from sketches; ±0.09 is chance"
     if not rows:
-        said = "It does not vary in the sample: nothing correlates with it."
+        said = "It does not vary: nothing correlates with it."
     return html.Section(neuron_list("Nearest by activation", said, rows), className="panel kin")

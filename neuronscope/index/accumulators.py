@@ -1,6 +1,10 @@
 """What a scan keeps of every neuron of a layer, updated inside the forward pass while its values are in the cache.
 
 Moments are sums of powers about a centre near the mean, in float32 over a few dozen tokens and in float64 from there.
+The sketch is a count sketch (Charikar, Chen and Farach-Colton 2002): each token adds its activation less the mean, with
+a sign of its own, to one of 512 buckets. Inner products of two neurons' sketches have those of their activations over
+all tokens as expectation, and no larger variance than those of a Gaussian projection to as many numbers, which would
+cost a token 512 multiplications in place of an addition.
 The strongest contexts are found from each window's maximum: only neurons whose maximum passes their present k-th best
 are looked at again. A context's value and position are packed into one int64, so that order and ties are total and any
 merge of two lists is exact: larger value first, then the earlier position.
@@ -16,7 +20,7 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from neuronscope.index.plan import AFTER, BEFORE, BINS, CONTEXT, KEPT_CONTEXTS, Batch, Cases, K
+from neuronscope.index.plan import AFTER, BEFORE, BINS, BUCKETS, CONTEXT, KEPT_CONTEXTS, Batch, Cases, K
 
 NOTHING = -(1 << 63)
 """The key of an empty place: below every other."""
@@ -195,12 +199,14 @@ class Accumulator:
         self.examples = torch.full((BINS * neurons,), UNSEEN, dtype=torch.int64, device=device)
         self.example_values = torch.zeros(BINS * neurons, dtype=torch.float16, device=device)
         self.sample = torch.zeros(samples, neurons, dtype=torch.float16, device=device)
+        self.sketch = torch.zeros(BUCKETS, neurons, device=device)
+        self.signs = torch.zeros(BUCKETS, device=device)
         self.apart = torch.zeros(2, neurons, dtype=torch.float64, device=device)
         self.apart_largest = torch.full((neurons,), -math.inf, device=device)
         self.apart_smallest = torch.full((neurons,), math.inf, device=device)
         self.apart_seen = 0
         rows = max(min(_CHUNK_BYTES // (4 * neurons), _CHUNK_TOKENS), 1)
-        self._buffers = torch.empty(3, rows, neurons, device=device)
+        self._buffers = torch.empty(2, rows, neurons, device=device)
         self._ones = torch.ones(1, rows, device=device)
 
     @property
@@ -215,6 +221,7 @@ class Accumulator:
             allowed = None if gate is None else self.cases.allowed(case, gate)
             top.see(values, allowed, peaks[case] if sign > 0 else -peaks[case], batch)
         flat = values.reshape(-1, self.neurons)
+        self.signs.index_add_(0, batch.buckets.view(-1), batch.signs.view(-1))
         self._tokens(flat, batch)
         self._histogram(flat, batch)
         if batch.sampled.numel():
@@ -235,7 +242,9 @@ class Accumulator:
             part = values[first:last, start:stop]
             if self.centre is None:
                 self.centre = part.reshape(-1, self.neurons).mean(0)
-            self._add_powers(part, sums)
+            centred = self._centred(part)
+            self._add_to_sketch(centred, batch.buckets[first:last, start:stop], batch.signs[first:last, start:stop])
+            self._add_powers(centred, part, sums)
             gates = None if gate is None else gate[first:last, start:stop]
             for peak, extreme in zip(peaks, self._extremes(part, gates, sums), strict=True):
                 grow = torch.maximum if extreme.sign > 0 else torch.minimum
@@ -252,13 +261,28 @@ class Accumulator:
         torch.maximum(self.largest, largest, out=self.largest)
         torch.minimum(self.smallest, smallest, out=self.smallest)
 
-    def _add_powers(self, part: Float[Tensor, "windows tokens neurons"], sums: Float[Tensor, "8 neurons"]) -> None:
-        """Add the first four powers about the centre, |a|, and how often a > 0."""
-        windows, tokens, _ = part.shape
-        rows = windows * tokens
-        d, power, ones = self._buffers[0, :rows], self._buffers[1, :rows], self._ones[:, :rows]
+    def _centred(self, part: Float[Tensor, "windows tokens neurons"]) -> Float[Tensor, "rows neurons"]:
+        """A block of values about the centre, in the first buffer."""
         assert self.centre is not None, "set by the first batch"
+        d = self._buffers[0, : part.shape[0] * part.shape[1]]
         torch.sub(part, self.centre, out=d.view(part.shape))
+        return d
+
+    def _add_to_sketch(
+        self, d: Float[Tensor, "rows neurons"], buckets: Integer[Tensor, "windows tokens"], signs: Tensor
+    ) -> None:
+        """Add each token's values about the centre, times its sign, to its bucket; rows one after the other."""
+        signed = torch.mul(d, signs.reshape(-1, 1), out=self._buffers[1, : len(d)])
+        self.sketch.index_add_(0, buckets.reshape(-1), signed)
+
+    def _add_powers(
+        self,
+        d: Float[Tensor, "rows neurons"],
+        part: Float[Tensor, "windows tokens neurons"],
+        sums: Float[Tensor, "8 neurons"],
+    ) -> None:
+        """Add the first four powers about the centre, |a|, and how often a > 0; `d` is `part` about the centre."""
+        power, ones = self._buffers[1, : len(d)], self._ones[:, : len(d)]
         sums[0] += (ones @ d)[0]
         torch.mul(d, d, out=power)
         sums[1] += (ones @ power)[0]
@@ -321,7 +345,7 @@ class Accumulator:
         torch.minimum(self.apart_smallest, values.amin(0), out=self.apart_smallest)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What was accumulated, neurons along the first axis (rows of `sums`, `maxima` and `sample` excepted)."""
+        """What was accumulated, neurons along the first axis, or the second (`sums`, `maxima`, `sample`, `sketch`)."""
         mean, m2, m3, m4 = _central(self.powers[:4].cpu().numpy(), self.centre, self.seen)
         count = float(self.seen)
         open_, both = self.case_counts.cpu().numpy()
@@ -344,7 +368,15 @@ class Accumulator:
             "apart_sum": self.apart[0].cpu().numpy(), "apart_square": self.apart[1].cpu().numpy(),
             "apart_largest": self.apart_largest.cpu().numpy(), "apart_smallest": self.apart_smallest.cpu().numpy(),
             "sums": self.sums.cpu().numpy(), "maxima": self.maxima.cpu().numpy(), "sample": self.sample.cpu().numpy(),
+            "sketch": self._sketch(mean),
         }  # fmt: skip
+
+    def _sketch(self, mean: Float[np.ndarray, " neurons"]) -> Float[np.ndarray, "buckets neurons"]:
+        """The sketch about the mean, by which activations far from zero keep their digits."""
+        if self.centre is None:
+            return self.sketch.cpu().numpy()
+        moved = self.centre.double().cpu().numpy() - mean
+        return (self.sketch.cpu().numpy() + np.outer(self.signs.cpu().numpy(), moved)).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from neuronscope.index.plan import Plan
 from neuronscope.index.read_corpus import ReadCorpus
 from neuronscope.index.reading import read
 from neuronscope.index.scan import Lend, scales, scan_shard, threads
-from neuronscope.index.state import State, cards, statistics, tokens_of
+from neuronscope.index.state import State, cards, sketches, statistics, tokens_of
 from neuronscope.index.store import Manifest, Store
 from neuronscope.jobs import report
 from neuronscope.vocabulary import ModelCard
@@ -235,6 +235,7 @@ def published(state: State, plan: Plan, neurons: int) -> dict[str, np.ndarray]:
         "tabulated": tabulated,
         "sample": np.ascontiguousarray(state.arrays["sample"].T),
         "sampled": plan.sampled.astype(np.uint32),
+        "sketch": sketches(state, neurons=neurons),
     }
 
 

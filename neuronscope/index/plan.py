@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Integer
+from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -33,8 +33,10 @@ SHARD_TOKENS = 65_536
 """Tokens of a shard; more where a corpus would otherwise have more than `MOST_SHARDS` of them."""
 MOST_SHARDS = 1024
 BATCH_TOKENS = 1024
-SAMPLE = 1024
+SAMPLE = 512
 """Tokens whose activations are kept whole."""
+BUCKETS = 512
+"""Numbers of a neuron's sketch: each token that counts adds to one of them."""
 COUNTED, LEAST_SHARE = 16_384, 1 / 32
 """The histogram counts about this many tokens, drawn by hash, and of a large corpus this share."""
 _TABLE_BYTES = 256 << 20
@@ -88,6 +90,10 @@ class Batch:
     """Places of tokens in the sample."""
     sample_rows: Integer[Tensor, " s"]
     """Their rows among the shard's sampled tokens."""
+    buckets: Integer[Tensor, "windows tokens"]
+    """The bucket of the sketch that each place adds to."""
+    signs: Float[Tensor, "windows tokens"]
+    """The sign with which it does, 1 or -1; 0 for places that do not count."""
     apart: Integer[Tensor, " p"]
     """Places of special tokens, and of first tokens where no special one stands before them."""
     count: int = field(default=0)
@@ -115,13 +121,21 @@ class Batch:
             at += together
 
 
-def hashes(positions: Integer[np.ndarray, " n"]) -> Integer[np.ndarray, " n"]:
-    """A well mixed 31-bit number for each position (splitmix64): decides which tokens are sampled."""
+def hashes(positions: Integer[np.ndarray, "*n"], seed: int = 0) -> Integer[np.ndarray, "*n"]:
+    """A well mixed 31-bit number for each position (splitmix64); seed 0 decides which tokens are sampled."""
     with np.errstate(over="ignore"):
-        x = positions.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+        x = positions.astype(np.uint64) + np.uint64((seed + 1) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF)
         x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return ((x ^ (x >> np.uint64(31))) >> np.uint64(33)).astype(np.int64)
+
+
+def sketched(
+    positions: Integer[np.ndarray, "*n"],
+) -> tuple[Integer[np.ndarray, "*n"], Float[np.ndarray, "*n"]]:
+    """The bucket and the sign (1 or -1) of each position in the sketch, from other bits than those of sampling."""
+    drawn = hashes(positions, seed=1)
+    return drawn % BUCKETS, ((drawn >> 30) * 2 - 1).astype(np.float32)
 
 
 class Plan:
@@ -221,6 +235,7 @@ class Plan:
         drawn = hashes(at)
         counted = drawn < self.counted_below
         sampled = np.isin(at, self.sampled)
+        buckets, signs = sketched(position)
         slots = np.searchsorted(self.tabulated, ids.reshape(-1)[flat]).clip(max=max(len(self.tabulated) - 1, 0))
         listed = self.tabulated[slots] == ids.reshape(-1)[flat] if len(self.tabulated) else np.zeros(len(flat), bool)
 
@@ -240,6 +255,8 @@ class Plan:
             counted_keys=tensor((drawn[counted] << 32) + at[counted]),
             sampled=tensor(flat[sampled]),
             sample_rows=tensor(np.array([rows[p] for p in at[sampled].tolist()], dtype=np.int64)),
+            buckets=tensor(buckets),
+            signs=tensor(np.where(kept, signs, np.float32(0))),
             apart=tensor(np.flatnonzero(apart)),
             count=len(flat),
         )

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from neuronscope.engine.capture import See, evaluating, run
+from neuronscope.engine.capture import Place, See, evaluating, run
 from neuronscope.index.accumulators import Accumulator
 from neuronscope.index.plan import Batch, Cases, Plan
 from neuronscope.index.state import State
@@ -26,6 +26,8 @@ from neuronscope.vocabulary import ModelCard, Site
 Lend = Callable[[], AbstractContextManager[LoadedModel]]
 """How to get at the model: a context in which it is this thread's own."""
 
+_ALONG_TOKENS = ("sums", "maxima", "sample", "sketch")
+"""Arrays of a state whose neurons are along the second axis."""
 _COURTESY = 0.0005
 """Seconds between two batches in which whoever waits for the model gets it."""
 
@@ -37,7 +39,7 @@ def scales(lend: Lend, plan: Plan) -> list[float]:
     with lend() as model, evaluating(model.network):
         found = [1.0] * model.card.layers
 
-        def see(_site: Site, layer: int) -> See:
+        def see(_site: Place, layer: int) -> See:
             def measure(values: Tensor) -> None:
                 rms = float(values[batch.kept.to(values.device)].double().square().mean().sqrt())
                 found[layer] = float(2.0 ** round(np.log2(rms))) if 0 < rms < np.inf else 1.0
@@ -102,7 +104,7 @@ class _Layers:
         self._batches = {torch.device("cpu"): batch}
         self._slots += np.bincount(batch.slots.numpy(), minlength=len(self._slots))
 
-    def see(self, site: Site, layer: int) -> See:
+    def see(self, site: Place, layer: int) -> See:
         """What to do with the values of a layer."""
 
         def keep(gate: Tensor) -> None:
@@ -137,12 +139,12 @@ class _Layers:
         layers = [self._accumulators[layer] for layer in range(self._card.layers)]
         parts = [accumulator.arrays() for accumulator in layers]
         joined = {
-            name: np.concatenate([part[name] for part in parts], axis=1 if name in ("sums", "maxima", "sample") else 0)
+            name: np.concatenate([part[name] for part in parts], axis=1 if name in _ALONG_TOKENS else 0)
             for name in parts[0]
         }
         sample = np.zeros((len(self._plan.sampled), joined["sample"].shape[1]), dtype=np.float16)
         sample[self._rows] = joined["sample"]
-        joined |= {"sample": sample, "slot_counts": self._slots}
+        joined |= {"sample": sample, "slot_counts": self._slots, "signs": layers[0].signs.double().cpu().numpy()}
         return State(layers[0].seen, layers[0].apart_seen, joined)
 
 

@@ -1,8 +1,8 @@
 """What a scan knows after some shards: plain arrays that merge exactly, and the finished numbers that follow from them.
 
 Merging is a sum (sums, counts, histograms), an extreme (largest, smallest, examples of bins), a merge of sorted lists
-(contexts) or Pébay's formulas for moments (Sandia report 2008-6212). Shards are merged in the order of their numbers,
-whoever scanned them, so that even rounding is the same.
+(contexts), Pébay's formulas for moments (Sandia report 2008-6212), or a sum about the mean of both (sketches). Shards
+are merged in the order of their numbers, whoever scanned them, so that even rounding is the same.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Integer
+from jaxtyping import Bool, Float, Integer
 
 from neuronscope.index.accumulators import NO_VALUE, NOTHING, unpack
-from neuronscope.index.plan import BINS, CONTEXT, KEPT_CONTEXTS, K
+from neuronscope.index.plan import BINS, BUCKETS, CONTEXT, KEPT_CONTEXTS, K
 from neuronscope.shrinkage import posterior, random_effects
 
 HIGHEST, LOWEST = 64, 32
@@ -23,6 +23,7 @@ NO_TOKEN = 0xFFFFFFFF
 
 _SUMMED = (
     "absolute", "positive", "case_counts", "histogram", "sums", "slot_counts", "sample", "apart_sum", "apart_square",
+    "signs",
 )  # fmt: skip
 _LARGEST = ("largest", "maxima", "apart_largest")
 _SMALLEST = ("smallest", "apart_smallest")
@@ -42,7 +43,9 @@ class State:
     def merge(self, other: State) -> None:
         """Take in the next shard."""
         a, b = self.arrays, other.arrays
+        before = a["mean"]
         _merge_moments(a, b, self.count, other.count)
+        _merge_sketches(a, b, before)
         _merge_contexts(a, b)
         _merge_examples(a, b)
         for name in _SUMMED:
@@ -73,6 +76,14 @@ def _merge_moments(a: dict[str, np.ndarray], b: dict[str, np.ndarray], na: int, 
     a["m2"] = a2 + b2 + d**2 * (na * nb / n)
     a["m3"], a["m4"] = third, fourth
     a["mean"] = a["mean"] + d * (nb / n)
+
+
+def _merge_sketches(a: dict[str, np.ndarray], b: dict[str, np.ndarray], before: Float[np.ndarray, " neurons"]) -> None:
+    """Bring both from about their own mean to about the mean of both, and add them; `before` was the mean of `a`."""
+    moved_a, moved_b = before - a["mean"], b["mean"] - a["mean"]
+    for bucket in range(BUCKETS):  # one at a time: together they are as large as everything else
+        moved = moved_a * a["signs"][bucket] + moved_b * b["signs"][bucket]
+        a["sketch"][bucket] += b["sketch"][bucket] + moved
 
 
 def _merge_contexts(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
@@ -125,8 +136,7 @@ def statistics(state: State, effects: dict[str, np.ndarray]) -> np.ndarray:
     """The finished numbers of every neuron; see `statistics_type`. Skewness and kurtosis of a constant are NaN."""
     a, n = state.arrays, max(state.count, 1)
     table = np.zeros(len(a["mean"]), statistics_type())
-    variance = a["m2"] / n
-    constant = variance <= (1e-9 * np.maximum(np.abs(a["mean"]), 1e-30)) ** 2
+    variance, constant = a["m2"] / n, _constant(state)
     with np.errstate(divide="ignore", invalid="ignore"):
         table["skewness"] = np.where(constant, np.nan, (a["m3"] / n) / variance**1.5)
         table["kurtosis"] = np.where(constant, np.nan, (a["m4"] / n) / variance**2 - 3)
@@ -142,6 +152,30 @@ def statistics(state: State, effects: dict[str, np.ndarray]) -> np.ndarray:
     table["apart_rms"] = np.sqrt(a["apart_square"] / apart)
     table["apart_min"], table["apart_max"] = a["apart_smallest"], a["apart_largest"]
     table["cases"] = a["case_counts"] / n
+    return table
+
+
+def _constant(state: State) -> Bool[np.ndarray, " neurons"]:
+    """Neurons that never vary, but for the rounding of their mean."""
+    variance = state.arrays["m2"] / max(state.count, 1)
+    return variance <= (1e-9 * np.maximum(np.abs(state.arrays["mean"]), 1e-30)) ** 2
+
+
+def sketches(state: State, *, neurons: int) -> Float[np.ndarray, "units buckets"]:
+    """Each neuron's sketch of its standardised activations, with length 1: the dot product of two estimates Pearson r.
+
+    The standard error is at most √((1 + r²) / 512), and less near r = ±1 because the lengths are 1. The standard
+    deviation that standardises a neuron is a factor of its row, and goes with the length. A row of zeros stands for a
+    neuron that never varies. Worked out `neurons` neurons at a time (one layer).
+    """
+    whole, constant = state.arrays["sketch"], _constant(state)
+    table = np.zeros((len(constant), BUCKETS), np.float16)
+    for first in range(0, len(table), neurons):
+        layer = slice(first, first + neurons)
+        rows = whole[:, layer].T.astype(np.float64)
+        length = np.linalg.norm(rows, axis=1)
+        varies = ~constant[layer] & (length > 0)
+        table[layer][varies] = rows[varies] / length[varies, None]
     return table
 
 

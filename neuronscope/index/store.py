@@ -8,8 +8,9 @@
         cards.npy             one record a neuron: strongest contexts, histogram with an example for each bin
         tokens.npy            for each neuron the 64 tokens of highest and the 32 of lowest mean
         tabulated.npy         the tokens that were tabulated and how often each was seen
-        sample.npy            float16 [neurons, 1024]: activations on the positions in sampled.npy
+        sample.npy            float16 [neurons, 512]: activations on the positions in sampled.npy
         sampled.npy           positions of the sample
+        sketch.npy            float16 [neurons, 512]: all tokens that count; the dot product of two rows estimates r
       resume-000016/          what a scan needs to go on; gone when the index is whole
       shards/                 shards that a cluster's workers scanned and nobody has merged yet
       .lock                   held while someone builds
@@ -17,7 +18,9 @@
 Neurons of all layers stand one after the other: neuron n of layer l is row `l * neurons + n`. A position is a place in
 `corpus/ids.npy`, over all documents. The fields of the records are their dtype (`index.state`): read them with
 `numpy.load(path, mmap_mode="r")["mean"]`. Contexts hold 17 tokens before a peak, the peak and 6 after, as shares of the
-peak in 1/127 (-128: no token); values beyond the peak's size are cut to it.
+peak in 1/127 (-128: no token); values beyond the peak's size are cut to it. A row of the sketch has length 1, or is
+zero for a neuron that never varies; dot products have a standard error of √((1 + r²) / 512) at most. Its numbers hold
+disjoint tokens, drawn by hash, so that some of them, set to length 1 again, are the sketch of a part of the corpus.
 
 Every folder is written under another name and renamed, and the manifest last: whatever happens in between, the manifest
 names folders that are whole. A newer state of an index that is still growing takes the place of the older one.
@@ -40,9 +43,9 @@ from neuronscope.errors import BusyIndex, DamagedIndex, FileError, NoIndex, Othe
 from neuronscope.index.read_corpus import ReadCorpus
 from neuronscope.index.state import State
 
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST = "manifest.json"
-_ARRAYS = ("statistics", "cards", "tokens", "tabulated", "sample", "sampled")
+_ARRAYS = ("statistics", "cards", "tokens", "tabulated", "sample", "sampled", "sketch")
 
 
 @dataclass(frozen=True)
@@ -142,8 +145,9 @@ class Store:
             raise DamagedIndex(f"{folder} lacks {', '.join(sorted(missing))}. {_AGAIN}")
         self.statistics, self.cards, self.tokens = opened["statistics"], opened["cards"], opened["tokens"]
         self.tabulated, self.sample, self.sampled = opened["tabulated"], opened["sample"], opened["sampled"]
+        self.sketch = opened["sketch"]
         units = manifest.layers * manifest.neurons
-        for array in (self.statistics, self.cards, self.tokens, self.sample):
+        for array in (self.statistics, self.cards, self.tokens, self.sample, self.sketch):
             if len(array) != units:
                 raise DamagedIndex(f"An array of {folder} has {len(array):,} rows for {units:,} neurons. {_AGAIN}")
 
@@ -153,6 +157,7 @@ class Store:
 
         Raises:
             NoIndex: if the folder holds no index, or one of which nothing has been published yet.
+            OtherIndex: if another version of the program wrote it.
             DamagedIndex: if its files are not what its manifest says.
         """
         folder = Path(folder).expanduser()
@@ -182,7 +187,12 @@ class Store:
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """The manifest of a folder, None if there is none; raises `DamagedIndex` if it cannot be understood."""
+    """The manifest of a folder, None if there is none.
+
+    Raises:
+        OtherIndex: if another version of the program wrote it.
+        DamagedIndex: if it cannot be understood.
+    """
     path = folder / MANIFEST
     try:
         raw = json.loads(path.read_text("utf-8"))
@@ -191,6 +201,11 @@ def read_manifest(folder: Path) -> Manifest | None:
     except (OSError, ValueError) as problem:
         raise DamagedIndex(f"{path} cannot be read: {problem}. {_AGAIN}") from problem
     version = raw.get("version") if isinstance(raw, dict) else None
+    if isinstance(version, int) and version < SCHEMA:
+        raise OtherIndex(
+            f"The index in {folder} was made by an earlier version of NeuronScope, which kept less of each neuron. "
+            "Index the corpus again in another folder, or remove this one first."
+        )
     if version != SCHEMA:
         raise OtherIndex(f"{path} has layout {version}, and this program reads layout {SCHEMA}. {_AGAIN}")
     try:

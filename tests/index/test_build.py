@@ -70,7 +70,7 @@ class Impatient:
 def same(a: Path, b: Path) -> bool:
     """Whether two indexes hold the same numbers, bit by bit."""
     one, other = Store.open(a), Store.open(b)
-    names = ("statistics", "cards", "tokens", "tabulated", "sample", "sampled")
+    names = ("statistics", "cards", "tokens", "tabulated", "sample", "sampled", "sketch")
     return all(getattr(one, name).tobytes() == getattr(other, name).tobytes() for name in names)
 
 
@@ -216,9 +216,24 @@ def test_no_index_and_manifests_of_another_kind_are_told(tmp_path: Path) -> None
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(DamagedIndex):
         Store.open(tmp_path)
-    (tmp_path / "manifest.json").write_text(json.dumps({"version": 1, "sources": [], "scales": []}))
+    (tmp_path / "manifest.json").write_text(json.dumps({"version": store.SCHEMA, "sources": [], "scales": []}))
     with pytest.raises(DamagedIndex, match="not a manifest"):
         Store.open(tmp_path)
+
+
+def test_an_index_of_an_earlier_version_is_refused_and_is_not_called_damaged(
+    model, texts: Path, whole: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(whole, tmp_path / "index")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    earlier = {**manifest, "version": 1, "arrays": {k: v for k, v in manifest["arrays"].items() if "sketch" not in k}}
+    (folder / "manifest.json").write_text(json.dumps(earlier))
+    for ask in (lambda: Store.open(folder), lambda: go_on(model, texts, folder)):
+        with pytest.raises(OtherIndex, match=r"made by an earlier version .* Index the corpus again in another folder"):
+            ask()
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "version": 99}))
+    with pytest.raises(OtherIndex, match=f"layout 99, and this program reads layout {store.SCHEMA}"):
+        Store.open(folder)
 
 
 @pytest.mark.parametrize(("options", "said"), [({"window": 1}, "window of 1"), ({"overlap": 9}, "overlap of 9")])

@@ -13,7 +13,7 @@ from neuronscope.index.accumulators import NO_VALUE, bin_edges, bins, pack, unpa
 from neuronscope.index.plan import AFTER, BEFORE, KEPT_CONTEXTS, Cases, K, Plan, hashes
 from neuronscope.index.reading import read
 from neuronscope.index.scan import scales, scan_shard
-from neuronscope.index.state import HIGHEST, NO_TOKEN, State, statistics, tokens_of
+from neuronscope.index.state import HIGHEST, NO_TOKEN, State, sketches, statistics, tokens_of
 from neuronscope.models.loading import LoadedModel
 from neuronscope.shrinkage import posterior, random_effects
 from tests.index import corpora
@@ -195,6 +195,8 @@ def test_another_batch_size_differs_by_rounding_only(scanned: Scanned, monkeypat
     a, b = statistics(scanned.state, {}), statistics(again, {})
     for name in ("mean", "variance", "min", "max"):
         assert np.allclose(a[name], b[name], rtol=1e-5, atol=1e-5), name
+    a, b = (sketches(state, neurons=card.neurons).astype(float) for state in (scanned.state, again))
+    assert np.allclose(a, b, atol=1e-3)
 
 
 def test_values_far_from_zero_keep_their_spread() -> None:
@@ -207,7 +209,7 @@ def test_values_far_from_zero_keep_their_spread() -> None:
     batch = plan.Batch(
         ids=kept.long(), real=kept, text=kept, kept=kept, runs=tuple((row, 0, 40) for row in range(4)),
         base=torch.arange(4) * 40, tabulated=nothing, slots=nothing, counted=nothing, counted_keys=nothing,
-        sampled=nothing, sample_rows=nothing, apart=nothing, count=160,
+        sampled=nothing, sample_rows=nothing, buckets=kept.long(), signs=kept.float(), apart=nothing, count=160,
     )  # fmt: skip
     floors = torch.full((2, 2), -np.inf)
     accumulator = accumulators.Accumulator(2, Cases.of(False), scale=1.0, slots=0, samples=0, floors=floors)
