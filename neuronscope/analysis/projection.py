@@ -80,10 +80,15 @@ class Map:
     """Points in the plane, and how far to believe them; `Projection` adds which neurons they are."""
 
     points: Float[np.ndarray, "points 2"]
+    """Where they are."""
     explained: Float[np.ndarray, " components"]
+    """Share of the variance that each principal component explains."""
     trustworthiness: float
+    """How far to believe the map; see `trustworthiness`."""
     anchors: int
+    """Over how many points that was measured."""
     settings: str
+    """The method's settings, in words."""
 
 
 def project(vectors: Float[np.ndarray, "points features"], method: str = "pca", *, seed: int = 0) -> Map:

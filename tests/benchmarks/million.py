@@ -1,11 +1,11 @@
-"""A real index of about a million tokens at GPT-2's size: its cost beside the bare forward pass, its bytes, its answers.
+"""A real index of about a million tokens at GPT-2's size: its cost beside the bare forward, its bytes, its answers.
 
     python -m tests.benchmarks.million [--out FOLDER] [--tokens 1000000] [--json results.json]
 
 GPT-2's shape with random weights and GPT-2's own vocabulary, over the real texts of `../shared/data`, one thread. Every
 sixteenth batch also runs bare. The cost is the CPU time of the whole build (reading and cutting the text, scanning,
-merging, writing), bare passes taken out, over the bare forward's CPU time for as many tokens. Afterwards, in a process of
-its own each, with the folder's files dropped from the page cache where that is allowed: the time to open the index, for
+merging, writing), bare passes taken out, over the bare forward's CPU time for as many tokens. Afterwards, in a process
+of its own each, with the files dropped from the page cache where that is allowed: the time to open the index, for
 one neuron's whole card the first time and again, and for a reverse query of one neuron and of a hundred.
 """
 

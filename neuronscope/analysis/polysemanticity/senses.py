@@ -81,11 +81,15 @@ class Senses:
 
     def flat(self) -> Float[np.ndarray, "contexts 2"]:
         """The contexts in the plane: the first two principal components of their directions."""
-        centred = self.directions - self.directions.mean(0)
-        left, size, _right = np.linalg.svd(centred, full_matrices=False)
-        points = left[:, :2] * size[:2]
-        points = np.pad(points, ((0, 0), (0, 2 - points.shape[1])))
-        return points * np.where(np.abs(points).max(0) == points.max(0), 1, -1)
+        from scipy.linalg import eigh
+
+        n = len(self.directions)
+        if n < 3:
+            return np.zeros((n, 2))
+        centred = (self.directions - self.directions.mean(0)).astype(np.float64)
+        size, axes = eigh(centred @ centred.T, subset_by_index=(n - 2, n - 1))
+        points = (axes * np.sqrt(np.maximum(size, 0)))[:, ::-1]
+        return points * np.where(points.max(0) >= -points.min(0), 1, -1)
 
 
 def strong_contexts(
@@ -110,7 +114,7 @@ def strong_contexts(
     """
     nothing = np.zeros(0, np.int64)
     if peak is None and len(values):
-        peak = float(np.quantile(values, 0.9999))
+        peak = _quantile(values, 0.9999)
     if peak is None or not peak > 0:
         return Contexts("never fires", nothing, 0)
     strong = np.flatnonzero(values >= FIRING * peak)
@@ -162,13 +166,27 @@ def senses(
 def background_cut(background: Float[np.ndarray, "tokens width"]) -> float:
     """The 90th percentile of the cosines of arbitrary tokens' contributions, within 0.2 and 0.5.
 
+    Of the pairs between the tokens' first half and their second, which are enough to tell.
     Without the limits, neurons that read few dimensions would fall into dozens of clusters.
     """
     unit = _unit(background)
     if len(unit) < 2:
         return CUT_LEAST
-    cosines = (unit @ unit.T)[np.triu_indices(len(unit), 1)]
+    half = len(unit) // 2
+    cosines = unit[:half] @ unit[half:].T
     return float(np.clip(np.quantile(cosines, CUT_QUANTILE), CUT_LEAST, CUT_MOST))
+
+
+def _quantile(values: Float[np.ndarray, " tokens"], share: float) -> float:
+    """`numpy.quantile` near 1, from the few largest values alone."""
+    place = (len(values) - 1) * share
+    largest = len(values) - int(place)
+    blocks = values[: len(values) // 256 * 256].reshape(-1, 256).max(1)
+    if largest < len(blocks):
+        # As many values as there are such blocks are at least this large.
+        values = values[values >= np.partition(blocks, -largest)[-largest]]
+    top = np.sort(values)[-largest:].astype(np.float64)
+    return float(top[0] + (top[min(1, largest - 1)] - top[0]) * (place - int(place)))
 
 
 def _unit(vectors: Float[np.ndarray, "n width"]) -> Float[np.ndarray, "n width"]:
