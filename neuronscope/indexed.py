@@ -17,6 +17,8 @@ from neuronscope.vocabulary import Band, Example, Histogram, ModelCard, Neuron, 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from neuronscope.analysis.clustering import Clusters
+    from neuronscope.analysis.projection import Projection
     from neuronscope.analysis.responders import Background, Responders
     from neuronscope.analysis.reverse_query import Evidence, Question, ReverseQuery
     from neuronscope.index.store import Manifest, Store
@@ -223,6 +225,63 @@ class Index:
         order = np.argsort(-np.abs(r), kind="stable")
         return [(self.neuron(int(i)), float(r[i])) for i in order if i != row][:count]
 
+    def projection(
+        self,
+        method: str = "pca",
+        *,
+        layers: Sequence[int] | None = None,
+        neurons: Sequence[Neuron] | None = None,
+        seed: int = 0,
+    ) -> Projection:
+        """Put neurons on a map by the correlation of their activations; kept beside the index once made.
+
+        Args:
+            method: `pca`, `tsne` or `umap`.
+            layers: These alone; all by default.
+            neurons: These alone; all by default.
+            seed: Of what is random.
+
+        Raises:
+            InputError: for another method, or fewer than three neurons that vary.
+            Cancelled: between steps.
+        """
+        from neuronscope import atlas
+
+        return atlas.projection(self.store, method, layers=layers, rows=self._rows(neurons), seed=seed)
+
+    def clusters(
+        self,
+        k: int | None = None,
+        *,
+        method: str = "kmeans",
+        layers: Sequence[int] | None = None,
+        neurons: Sequence[Neuron] | None = None,
+        seed: int = 0,
+    ) -> Clusters:
+        """Group neurons that are active together; kept beside the index once found.
+
+        Args:
+            k: How many clusters; suggested by their stability if left out.
+            method: `kmeans` (spherical), `minibatch`, `agglomerative` or `hdbscan`.
+            layers: These alone; all by default.
+            neurons: These alone; all by default.
+            seed: Of what is random.
+
+        Raises:
+            InputError: for another method, or a k that does not fit.
+            Cancelled: between steps.
+        """
+        from neuronscope import atlas
+
+        return atlas.clusters(self.store, k, method=method, layers=layers, rows=self._rows(neurons), seed=seed)
+
+    def together(self, neurons: Sequence[Neuron], sign: str = "+", count: int = 20) -> list[tuple[Example, int]]:
+        """Contexts in which most of some neurons have one of their strongest activations, and how many of them do."""
+        from neuronscope import atlas
+
+        positions, members = atlas.together(self.store, [self.row(neuron) for neuron in neurons], sign, count)
+        return list(zip(self.contexts(positions), members.tolist(), strict=True))
+
     def reverse_query(
         self, neurons: Neuron | Sequence[Neuron], n: Sequence[int] = (1, 2, 3), sign: str = "+", *, skips: bool = True
     ) -> ReverseQuery:
@@ -332,6 +391,9 @@ class Index:
         std = np.sqrt(np.asarray(table["variance"]))
         return Background(np.asarray(table["mean"]), std, Effects(*parts), self.manifest.neurons)
 
+    def _rows(self, neurons: Sequence[Neuron] | None) -> Integer[np.ndarray, " rows"] | None:
+        return None if neurons is None else np.array([self.row(neuron) for neuron in neurons], dtype=np.int64)
+
     def _edges(self, layer: int) -> Float[np.ndarray, " edges"]:
         from neuronscope.index.accumulators import bin_edges
 
@@ -387,23 +449,36 @@ class Index:
             tokens.text, tokens.display, values, position - first, value, position, document, place.character
         )
 
+    def seen(
+        self, neuron: Neuron, sign: str = "+"
+    ) -> tuple[Integer[np.ndarray, " positions"], Float[np.ndarray, " positions"]]:
+        """Positions at which a neuron's activation is known, and the activations.
+
+        Its strongest contexts of a sign, and one for each height of activation.
+        """
+        row = self.row(neuron)
+        card = self.store.cards[row]
+        known = [(p, v) for p, v, _ in self._strongest(row, sign)]
+        drawn = card["example_positions"] != 0xFFFFFFFF
+        positions, values = card["example_positions"][drawn], card["example_values"][drawn]
+        known += list(zip(positions.tolist(), values.tolist(), strict=True))
+        at = dict(reversed(known))  # of a position that is known twice, the strongest contexts' value is exact
+        return np.array(list(at), dtype=np.int64), np.array(list(at.values()), dtype=np.float64)
+
     def _evidence(self, neuron: Neuron, sign: str) -> Evidence:
         from neuronscope.analysis.reverse_query import Evidence
 
         row = self.row(neuron)
         numbers, card, listed = self.store.statistics[row], self.store.cards[row], self.store.tokens[row]
         turned = -1 if sign == "-" else 1
-        known = [(p, v) for p, v, _ in self._strongest(row, "-" if turned < 0 else "+")]
-        seen = card["example_positions"] != 0xFFFFFFFF
-        known += list(zip(card["example_positions"][seen].tolist(), card["example_values"][seen].tolist(), strict=True))
-        at = dict(reversed(known))  # of a position that is known twice, the strongest contexts' value is exact
+        positions, values = self.seen(neuron, sign)
         edges, counts = self._edges(neuron.layer), card["histogram"][1:].astype(np.int64)
         extreme = max(float(numbers["max" if turned > 0 else "min"]) * turned, 0.0)
         threshold = _FIRING * extreme if extreme > 0 else float("inf")
         share = max(int(counts.sum()), 1)
         centres = (edges[:-1] + edges[1:]) / 2 * turned
         firings = round(int(counts[centres >= threshold].sum()) / share * self.manifest.seen)
-        strong = sum(v * turned >= threshold for v in at.values())
+        strong = int((values * turned >= threshold).sum())
         used = listed["id"] != 0xFFFFFFFF
         return Evidence(
             neuron=neuron,
@@ -415,8 +490,8 @@ class Index:
             quantile=self._quantile(edges, counts, turned),
             threshold=threshold * turned,
             firings=max(firings, strong),
-            positions=np.array(list(at), dtype=np.int64),
-            values=np.array(list(at.values()), dtype=np.float64),
+            positions=positions,
+            values=values,
             tokens=listed["id"][used].astype(np.int64),
             token_means=listed["mean"][used].astype(np.float64),
             token_maxima=listed["max"][used].astype(np.float64),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from neuronscope.analysis.fidelity import Fidelity
     from neuronscope.analysis.minimal_context import MinimalContext
+    from neuronscope.analysis.polysemanticity import Polysemanticity
     from neuronscope.analysis.responders import Responders
     from neuronscope.analysis.reverse_query import Alone, ReverseQuery
     from neuronscope.engine.capture import Long
@@ -416,6 +417,36 @@ class Scope:
         positions = index.find(text, regular=regular, limit=most)
         units = [index.neuron(row) for row in range(self.card.layers * self.card.neurons)]
         return responders_at(index.background, measure(self._lent, index.store.corpus, positions, units), limit)
+
+    def polysemanticity(
+        self,
+        index: Index,
+        neurons: Sequence[Neuron] | None = None,
+        *,
+        layers: Sequence[int] | None = None,
+        tokens: int | None = None,
+    ) -> Polysemanticity:
+        """How many senses neurons have: of whole layers over part of the corpus, or of some neurons at once.
+
+        Args:
+            index: Of this model.
+            neurons: These alone, in the contexts that the index has kept of them; in a gated MLP on both sides of zero.
+            layers: Every neuron of these layers, read over again; all by default. What was found is kept.
+            tokens: How many tokens layers are read over; 131,072 by default.
+
+        Raises:
+            OtherIndex: if the index was made from another model.
+            NoSuchNeuron: if there is no such neuron or layer.
+            Cancelled: between batches and every few neurons; layers that are finished are kept.
+        """
+        from neuronscope import survey
+
+        index.check(self.card)
+        if neurons is not None:
+            signs = ("+", "-") if index.manifest.gated else ("+",)
+            return survey.of_neurons(self._lent, index, [(neuron, sign) for neuron in neurons for sign in signs])
+        chosen = range(self.card.layers) if layers is None else layers
+        return survey.of_layers(self._lent, index, chosen, tokens=survey.TOKENS if tokens is None else tokens)
 
     def contexts(self, index: Index, neuron: Neuron, examples: Sequence[Example]) -> list[Example]:
         """Examples of an index with the activation on every token, measured by running their windows again."""

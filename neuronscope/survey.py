@@ -8,7 +8,7 @@ height of activation. The table says which of the two each row comes from.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Integer
 
 from neuronscope.analysis.polysemanticity import (
     BACKGROUND,
+    FIRING,
     RECORD,
     SEPARATIONS,
     VERDICTS,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from neuronscope.index.read_corpus import ReadCorpus
     from neuronscope.index.scan import Lend
     from neuronscope.index.store import Store
+    from neuronscope.indexed import Index
 
 TOKENS = 131_072
 """Tokens of the corpus that a layer is read over."""
@@ -51,77 +53,94 @@ _STRETCH = 16
 """Windows that follow each other and go into the same half of the corpus."""
 
 
-def of_layers(lend: Lend, store: Store, layers: Sequence[int], *, tokens: int = TOKENS) -> Polysemanticity:
+def of_layers(lend: Lend, index: Index, layers: Sequence[int], *, tokens: int = TOKENS) -> Polysemanticity:
     """Look at every neuron of some layers, over windows drawn at random; layers that were looked at before are read.
 
     Raises:
+        NoSuchLayer: for a layer that the index does not have.
         Cancelled: between batches, and every few neurons; layers that are finished are kept.
     """
-    m = store.manifest
-    signs = (1, -1) if m.gated else (1,)
-    asked = {layer: {"layer": layer, "tokens": tokens} for layer in layers}
-    kept = {layer: derived.known(store.folder, m, _KIND, asked[layer]) for layer in layers}
-    read = _Read.of(store, tokens)
-    for group in _groups([layer for layer in layers if kept[layer] is None], store, len(read.positions), lend):
-        with read.inputs(lend, store.corpus, group) as inputs:
-            for layer in group:
-                found = read.look(lend, inputs[layer], layer, signs)
-                derived.keep(store.folder, m, _KIND, asked[layer], {"records": found})
-                kept[layer] = {"records": found}
-    parts = [held["records"] for held in kept.values() if held is not None]
-    records = np.concatenate(parts) if parts else np.zeros(0, RECORD)
-    return Polysemanticity(records, len(read.positions), _shown(store.corpus), store.corpus.ids)
+    store, m = index.store, index.manifest
+    for layer in layers:
+        index.row(Neuron(layer, 0))
+    kept = {layer: _kept(store, layer, tokens) for layer in layers}
+    missing = [layer for layer in layers if kept[layer] is None]
+    if missing:
+        read = _Read.of(store, tokens)
+        for group in _groups(missing, store, len(read.positions), lend):
+            with read.inputs(lend, store.corpus, group) as inputs:
+                for layer in group:
+                    records = read.look(lend, inputs[layer], layer, (1, -1) if m.gated else (1,))
+                    found = {"records": records, "tokens": np.array(len(read.positions))}
+                    derived.keep(store.folder, m, _KIND, {"layer": layer, "tokens": tokens}, found)
+                    kept[layer] = found
+    return _together(index, kept.values())
 
 
-def of_neurons(
-    lend: Lend, store: Store, asked: Sequence[tuple[Neuron, int, Known]], *, seed: int = 0
-) -> Polysemanticity:
-    """Look at single neurons, each with a sign and what the index knows of it.
+def surveyed(index: Index, layers: Sequence[int] | None = None, *, tokens: int = TOKENS) -> Polysemanticity:
+    """What was found of the layers that were looked at before, without a model; empty if none was."""
+    wanted = range(index.manifest.layers) if layers is None else layers
+    return _together(index, [_kept(index.store, layer, tokens) for layer in wanted])
+
+
+def of_neurons(lend: Lend, index: Index, asked: Sequence[tuple[Neuron, str]]) -> Polysemanticity:
+    """Look at single neurons, each with a sign, in the contexts that the index has kept of them.
 
     Raises:
+        NoSuchNeuron: if there is no such neuron.
         Cancelled: between batches.
     """
     from neuronscope.engine.contributions import Reading
     from neuronscope.index.measure import inputs
 
-    corpus = store.corpus
-    background = _background(corpus, store.sampled)
-    chosen = [_contexts_of(corpus, sign, known) for _neuron, sign, known in asked]
-    layers = sorted({neuron.layer for neuron, _sign, _known in asked})
+    corpus = index.store.corpus
+    background = _background(corpus, index.store.sampled)
+    known = [_Known.of(index, neuron, sign) for neuron, sign in asked]
     records = np.zeros(len(asked), RECORD)
-    for layer in layers:
-        here = [i for i, (neuron, _, _) in enumerate(asked) if neuron.layer == layer]
-        at = [asked[i][2].positions[chosen[i].places] for i in here]
-        positions = np.unique(np.concatenate([background, *at])).astype(np.int64)
+    for layer in sorted({neuron.layer for neuron, _sign in asked}):
+        here = [i for i, (neuron, _) in enumerate(asked) if neuron.layer == layer]
+        positions = np.unique(np.concatenate([background, *(known[i].positions for i in here)])).astype(np.int64)
         with lend() as model:
-            width = model.card.width
+            x = np.zeros((len(positions), model.card.width), np.float16)
             reading = Reading.of(model, layer)
-        x = np.zeros((len(positions), width), np.float16)
         inputs(lend, corpus, positions, {layer: x})
         around = x[np.searchsorted(positions, background)].astype(np.float32)
         centre = np.asarray(around.mean(0, dtype=np.float64), np.float32)
-        for i, own in zip(here, at, strict=True):
-            neuron, sign, known = asked[i]
+        for i in here:
+            (neuron, sign), own = asked[i], known[i]
             record = records[i : i + 1]
-            record["layer"], record["neuron"], record["sign"], record["of_index"] = layer, neuron.index, sign, True
-            rows = x[np.searchsorted(positions, own)]
-            values = np.asarray(known.values[chosen[i].places])
-            _fill(record, chosen[i], own, values, rows, around, centre, reading, neuron.index, _halves(corpus, own))
-    return Polysemanticity(records, 0, _shown(corpus), corpus.ids)
+            record["layer"], record["neuron"], record["of_index"] = layer, neuron.index, True
+            record["sign"] = -1 if sign == "-" else 1
+            rows = x[np.searchsorted(positions, own.positions)]
+            halves = _halves(corpus, own.positions)
+            _fill(record, own.contexts, own.positions, own.values, rows, around, centre, reading, neuron.index, halves)
+    return Polysemanticity(records, 0, index.shown, corpus.ids)
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
-    """What an index knows of one neuron and sign."""
+class _Known:
+    """The contexts to compare of a neuron, among those that its index has kept."""
 
-    positions: Integer[np.ndarray, " n"]
-    """Positions at which its activation is known."""
-    values: Float[np.ndarray, " n"]
-    """The activations there."""
-    peak: float
-    """The 99.99th percentile of its activation times the sign."""
-    firing: float
-    """The share of the corpus' tokens on which it is at a quarter of that or above."""
+    contexts: Contexts
+    positions: Integer[np.ndarray, " contexts"]
+    values: Float[np.ndarray, " contexts"]
+
+    @classmethod
+    def of(cls, index: Index, neuron: Neuron, sign: str) -> _Known:
+        """What the index knows, with the peak and the share of strong tokens by its histogram."""
+        turned, corpus, histogram = -1 if sign == "-" else 1, index.store.corpus, index.histogram(neuron)
+        positions, values = index.seen(neuron, sign)
+        strength = values * turned
+        peak = histogram.quantile(0.9999 if turned > 0 else 0.0001) * turned
+        above = histogram.above(FIRING * peak * turned)
+        chosen = strong_contexts(
+            strength,
+            corpus.window_of(positions),
+            peak=peak,
+            firing=above if turned > 0 else 1 - above,
+            alike=_context_keys(corpus, positions),
+        )
+        return cls(chosen, positions[chosen.places], values[chosen.places])
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,14 +283,6 @@ def _separations(found: Senses) -> Float[np.ndarray, " senses"]:
     return np.array(known + [np.nan] * (SEPARATIONS - number), np.float32)
 
 
-def _contexts_of(corpus: ReadCorpus, sign: int, known: Known) -> Contexts:
-    """The contexts to compare among those that the index has kept."""
-    windows = corpus.window_of(known.positions)
-    alike = _context_keys(corpus, known.positions)
-    strength = known.values * sign
-    return strong_contexts(strength, windows, peak=known.peak, firing=known.firing, alike=alike)
-
-
 def _background(corpus: ReadCorpus, sampled: Integer[np.ndarray, " sample"]) -> Integer[np.ndarray, " tokens"]:
     """600 tokens, eight of each of some windows: fewer windows to run than 600 single tokens would take."""
     rng = np.random.default_rng(1)
@@ -302,5 +313,12 @@ def _context_keys(corpus: ReadCorpus, positions: Integer[np.ndarray, " n"]) -> I
     return keys.astype(np.int64)
 
 
-def _shown(corpus: ReadCorpus) -> dict[int, str]:
-    return {i: display for i, (_, display) in corpus.shown.items()}
+def _kept(store: Store, layer: int, tokens: int) -> dict[str, np.ndarray] | None:
+    return derived.known(store.folder, store.manifest, _KIND, {"layer": layer, "tokens": tokens})
+
+
+def _together(index: Index, kept: Iterable[Mapping[str, np.ndarray] | None]) -> Polysemanticity:
+    parts = [found for found in kept if found is not None]
+    records = np.concatenate([found["records"] for found in parts]) if parts else np.zeros(0, RECORD)
+    tokens = int(parts[0]["tokens"]) if parts else 0
+    return Polysemanticity(records, tokens, index.shown, index.store.corpus.ids)

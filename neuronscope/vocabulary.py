@@ -368,6 +368,21 @@ class Histogram:
     tokens: int
     """How many tokens were drawn."""
 
+    def above(self, value: float) -> float:
+        """The share of tokens with an activation above `value`; within a bin, as if evenly spread."""
+        return float(1 - np.interp(value, self.edges, self._below))
+
+    def quantile(self, share: float) -> float:
+        """The activation below which a share of the tokens lies; NaN without tokens."""
+        if not self.tokens:
+            return float("nan")
+        rising = np.concatenate([[True], np.diff(self._below) > 0])
+        return float(np.interp(share, self._below[rising], self.edges[rising]))
+
+    @property
+    def _below(self) -> Float[np.ndarray, " edges"]:
+        return np.concatenate([[0.0], np.cumsum(self.counts) / max(self.tokens, 1)])
+
 
 def _start(text: str, limit: int = 40) -> str:
     """The beginning of a text, in quotes, on one line."""

@@ -37,6 +37,10 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "skips": ("yes", "no"),
     "order": ("mean", "share"),
     "regular": ("no", "yes"),
+    "projection": ("pca", "tsne", "umap"),
+    "shade": ("layer", "cluster", "density", "kurtosis", "senses", "alignment"),
+    "grouping": ("kmeans", "minibatch", "agglomerative", "hdbscan"),
+    "among": ("confirmed", "scored", "all"),
 }
 """The values that a field of a few choices may have."""
 
@@ -105,6 +109,22 @@ class Selection:
     """The text that neurons are to respond to."""
     regular: Literal["no", "yes"] = "no"
     """Whether `find` is a regular expression."""
+    projection: Literal["pca", "tsne", "umap"] = "pca"
+    """How the Atlas view's map is made."""
+    shade: str = "layer"
+    """What the map is coloured by."""
+    layers: str | None = None
+    """The layers on the map and in the clusters, such as `0-3,8`; None for all."""
+    grouping: str = "kmeans"
+    """How clusters are found."""
+    k: int | None = None
+    """How many; None for the suggested number."""
+    cluster: int | None = None
+    """The cluster that is looked at, None if none is."""
+    group: str | None = None
+    """The kept group that is looked at, by name."""
+    among: Literal["confirmed", "scored", "all"] = "confirmed"
+    """Which neurons the Polysemantic view ranks: with two senses in both halves of the corpus, scored, or all."""
 
     @classmethod
     def parse(cls, search: str | None) -> Selection:
@@ -179,9 +199,23 @@ class Selection:
 
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Selection)}
 _HEAVY = ("model", "precision", "text", "compare", "site", "long")
-_NUMBERS = ("layer", "position", "neuron", "count", "page", "longest", "least", "member")
+_NUMBERS = ("layer", "position", "neuron", "count", "page", "longest", "least", "member", "k", "cluster")
 _LETS_GO: Mapping[str, tuple[str, ...]] = {
-    "model": ("layer", "position", "neuron", "page", "site", "colour", "neurons", "ngram", "member"),
+    "model": (
+        "layer",
+        "position",
+        "neuron",
+        "page",
+        "site",
+        "colour",
+        "neurons",
+        "ngram",
+        "member",
+        "layers",
+        "k",
+        "cluster",
+        "group",
+    ),
     "text": ("position", "page"),
     "compare": ("page", "side"),
     "of_second": ("position",),
@@ -190,6 +224,9 @@ _LETS_GO: Mapping[str, tuple[str, ...]] = {
     "neuron": ("ngram",),
     "neurons": ("ngram", "member"),
     "sign": ("ngram",),
+    "layers": ("cluster",),
+    "grouping": ("k", "cluster"),
+    "k": ("cluster",),
     "rule": ("page",),
     "count": ("page",),
 }

@@ -28,6 +28,8 @@ GRID = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192)
 """Numbers of clusters that `suggest` tries, as far as there are four times as many neurons."""
 PLATEAU = 0.02
 """The smallest number whose stability is this close to the best is suggested."""
+STABLE = 0.6
+"""Where no number reaches this stability, stability says nothing about which to take, and silhouette decides."""
 MERGE = 0.8
 """Clusters whose centroids correlate more than this are one, where their number was not given by hand."""
 SAME = 0.5
@@ -53,7 +55,15 @@ class Curve:
     silhouette: tuple[float, ...]
     """Mean silhouette by cosine (Rousseeuw 1987), on the halves' common neurons."""
     chosen: int
-    """The smallest number whose stability is within 0.02 of the best."""
+    """The smallest number whose stability is within 0.02 of the best; where none is stable, that of the best silhouette."""
+
+    @property
+    def why(self) -> str:
+        """Why this number was chosen, in words."""
+        best = max(self.stability)
+        if best >= STABLE:
+            return f"k = {self.chosen} is the smallest whose stability is within {PLATEAU:g} of the best, {best:.2f}"
+        return f"no k is stable (ARI at best {best:.2f}), so k = {self.chosen} is where the silhouette is highest"
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +142,8 @@ def suggest(vectors: Float[np.ndarray, "points features"], *, seed: int = 0) -> 
         stability.append(float(np.mean([adjusted_rand_score(found[a], found[b]) for a, b in pairs])))
         silhouette.append(_silhouette(some, spherical_kmeans(some, k, seed=seed, starts=3), seed))
     good = [k for k, value in zip(numbers, stability, strict=True) if value >= max(stability) - PLATEAU]
-    return Curve(tuple(numbers), tuple(stability), tuple(silhouette), good[0])
+    chosen = good[0] if max(stability) >= STABLE else numbers[int(np.argmax(silhouette))]
+    return Curve(tuple(numbers), tuple(stability), tuple(silhouette), chosen)
 
 
 def spherical_kmeans(
