@@ -55,7 +55,8 @@ class Curve:
     silhouette: tuple[float, ...]
     """Mean silhouette by cosine (Rousseeuw 1987), on the halves' common neurons."""
     chosen: int
-    """The smallest number whose stability is within 0.02 of the best; where none is stable, that of the best silhouette."""
+    """The smallest number whose stability is within 0.02 of the best; where none is stable, that of the highest
+    silhouette."""
 
     @property
     def why(self) -> str:
