@@ -28,6 +28,7 @@ from neuronscope.settings import Settings
 from neuronscope.vocabulary import Activations, DirectEffects, Example, ModelCard, Neuron, NeuronWeights, Site, Tokens
 
 if TYPE_CHECKING:
+    import pandas as pd
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from neuronscope.analysis.fidelity import Fidelity
@@ -447,6 +448,32 @@ class Scope:
             return survey.of_neurons(self._lent, index, [(neuron, sign) for neuron in neurons for sign in signs])
         chosen = range(self.card.layers) if layers is None else layers
         return survey.of_layers(self._lent, index, chosen, tokens=survey.TOKENS if tokens is None else tokens)
+
+    def geometry(self, layers: Sequence[int] | None = None, by: str = "read") -> pd.DataFrame:
+        """How the directions that neurons `read` or `write` overlap: superposition geometry, which is not meaning.
+
+        One row for each neuron: `layer neuron interference nearest capacity by_chance`. `interference` is the largest
+        |cosine| with another neuron of the layer, `nearest` that neuron, `by_chance` what as many random directions
+        would have; `capacity` is the share of a dimension that is the neuron's own. See `engine.geometry`.
+
+        Raises:
+            NoSuchLayer: if the model does not have one of `layers`.
+            InputError: for another `by` than `read`, `write` or, in a gated MLP, `gate`.
+            Cancelled: between layers.
+        """
+        import pandas as pd
+
+        from neuronscope.engine.geometry import overlap
+
+        chosen = range(self.card.layers) if layers is None else layers
+        parts = []
+        for layer in track(chosen, label="Overlap of directions, layer"):
+            with self._lent() as model:
+                found = overlap(model, layer, by)
+            columns = {"layer": layer, "neuron": np.arange(len(found.capacity)), "interference": found.interference}
+            columns |= {"nearest": found.nearest, "capacity": found.capacity, "by_chance": found.by_chance}
+            parts.append(pd.DataFrame(columns))
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
     def contexts(self, index: Index, neuron: Neuron, examples: Sequence[Example]) -> list[Example]:
         """Examples of an index with the activation on every token, measured by running their windows again."""

@@ -231,7 +231,7 @@ def _scored(unit: Float[np.ndarray, "contexts width"], activations: np.ndarray, 
     return _Half(_effective(shares), _unit(middles))
 
 
-def _matching(a: Float[np.ndarray, "senses width"], b: Float[np.ndarray, "senses width"], cut: float) -> bool:
+def _matching(a: Float[np.ndarray, "senses width"], b: Float[np.ndarray, "others width"], cut: float) -> bool:
     """Whether at least two senses of one half have their counterpart, each another, in the other half."""
     from scipy.optimize import linear_sum_assignment
 
