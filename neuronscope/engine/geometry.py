@@ -1,10 +1,10 @@
 """How the directions that neurons read overlap: the geometry of superposition, which says nothing of what they mean.
 
 `interference` is the largest |cosine| of a neuron's read direction with another one's of its layer. Of N random
-directions in d dimensions it would be about sqrt(2 ln N / d). `capacity` is the share of a dimension that is a
-neuron's own (Scherlis et al. 2022; Elhage et al. 2022): `D_i = |w_i|^4 / sum_j (w_i . w_j)^2`, which is 1 where no other
-direction overlaps, 1/2 for each of an opposed pair, and sums to no more than the rank of the matrix. An MLP that is
-four times as wide as the stream has a mean of 1/4 at most, whatever its neurons mean.
+directions in d dimensions it would be about sqrt(2 ln N / d). `capacity` is the share of a dimension that is a neuron's
+own (Scherlis et al. 2022; Elhage et al. 2022): `D_i = |w_i|^4 / sum_j (w_i . w_j)^2`. It is 1 where no other direction
+overlaps, 1/2 for each of an opposed pair, and sums to no more than the rank of the matrix: an MLP that is four times as
+wide as the stream has a mean of 1/4 at most, whatever its neurons mean.
 """
 
 from __future__ import annotations

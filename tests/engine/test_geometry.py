@@ -1,4 +1,4 @@
-"""The geometry of superposition: capacities of known polytopes, and the interference of planted and random directions."""
+"""The geometry of superposition: capacities of known polytopes, interference of planted and of random directions."""
 
 import numpy as np
 import pytest

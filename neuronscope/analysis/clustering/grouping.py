@@ -14,8 +14,8 @@ from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float, Integer
-from scipy import sparse
 
+from neuronscope.analysis.clustering.kmeans import centroids, directions, loadings, spherical_kmeans, sums_of
 from neuronscope.errors import InputError
 from neuronscope.jobs import track
 
@@ -36,8 +36,6 @@ SAME = 0.5
 """Average correlation down to which agglomerative clustering joins."""
 LARGEST_MATRIX = 8192
 """The most neurons whose correlations with each other are held at once."""
-_STARTS, _START_STEPS = 10, 5
-_START_ROWS, _START_MEMBERS = 1024, 10
 _SUGGEST_ROWS = 4096
 _HALVES = 3
 _SILHOUETTE_ROWS = 2000
@@ -118,7 +116,7 @@ def cluster(
     threshold = float("nan")
     if method in ("kmeans", "minibatch"):
         threshold = null_loading(unit, centroids(unit, labels), seed=seed)
-        labels = np.where(loadings(unit, labels) < threshold, UNASSIGNED, labels)
+        labels = _without_noise(unit, labels, threshold)
     labels = _by_size(labels)
     stable = _jaccard(unit, labels, number, method, seed)
     middles = centroids(unit, labels)
@@ -147,56 +145,6 @@ def suggest(vectors: Float[np.ndarray, "points features"], *, seed: int = 0) -> 
     return Curve(tuple(numbers), tuple(stability), tuple(silhouette), chosen)
 
 
-def spherical_kmeans(
-    vectors: Float[np.ndarray, "points features"], k: int, *, seed: int = 0, starts: int = _STARTS, steps: int = 50
-) -> Integer[np.ndarray, " points"]:
-    """Labels of k groups that maximise the sum of cosines between vectors and their group's mean direction.
-
-    The best of several k-means++ starts on a sample of the vectors (1,024, or ten a cluster) goes on with all of them.
-    """
-    from sklearn.cluster import kmeans_plusplus
-
-    rng = np.random.default_rng(seed)
-    rows = max(_START_ROWS, _START_MEMBERS * k)
-    some = vectors[np.sort(rng.permutation(len(vectors))[:rows])]
-    best, centres = -np.inf, some[:k]
-    for _ in range(starts):
-        drawn = int(rng.integers(1 << 31))
-        first, _places = kmeans_plusplus(some, k, random_state=drawn, n_local_trials=2)
-        found, _labels, total = _lloyd(some, first, _START_STEPS)
-        if total > best:
-            best, centres = total, found
-    return _lloyd(vectors, centres, steps)[1]
-
-
-def centroids(
-    vectors: Float[np.ndarray, "points features"], labels: Integer[np.ndarray, " points"]
-) -> Float[np.ndarray, "clusters features"]:
-    """The mean direction of each cluster, of length 1; zeros for an empty one."""
-    return _directions(_sums(vectors, labels, int(labels.max(initial=-1)) + 1))
-
-
-def loadings(
-    vectors: Float[np.ndarray, "points features"], labels: Integer[np.ndarray, " points"]
-) -> Float[np.ndarray, " points"]:
-    """Cosine of each vector with its cluster's mean direction, itself left out; 0 in a cluster of one.
-
-    Without leaving it out, a vector of noise is like the centroid that it is a part of. Of the unassigned, the largest
-    cosine with any centroid.
-    """
-    count = int(labels.max(initial=-1)) + 1
-    if not count:
-        return np.zeros(len(vectors), np.float32)
-    sums = _sums(vectors, labels, count)
-    along = vectors @ sums.T
-    own = np.maximum(labels, 0)
-    dots = along[np.arange(len(vectors)), own] - 1
-    square = (sums**2).sum(1)[own] - 2 * dots - 1
-    inside = np.where(square > 1e-9, dots / np.sqrt(np.maximum(square, 1e-9)), 0)
-    outside = (along / np.maximum(np.linalg.norm(sums, axis=1), 1e-12)).max(1)
-    return np.where(labels >= 0, inside, outside).astype(np.float32)
-
-
 def null_loading(
     vectors: Float[np.ndarray, "points features"], middles: Float[np.ndarray, "clusters features"], *, seed: int = 0
 ) -> float:
@@ -223,6 +171,8 @@ def _partition(unit: Float[np.ndarray, "points features"], k: int | None, method
         from sklearn.cluster import HDBSCAN
         from sklearn.decomposition import PCA
 
+        if not np.ptp(unit, axis=0).any():
+            return np.zeros(len(unit), dtype=np.int64)
         reduced = PCA(min(20, *unit.shape), svd_solver="full" if len(unit) < unit.shape[1] else "covariance_eigh")
         least = max(min(15, len(unit) // 10), 2)
         return HDBSCAN(min_cluster_size=least, copy=True).fit_predict(reduced.fit_transform(unit))
@@ -245,42 +195,10 @@ def _agglomerative(unit: Float[np.ndarray, "points features"], k: int | None) ->
     return np.where(alone, UNASSIGNED, labels) if k is None else labels
 
 
-def _lloyd(
-    vectors: Float[np.ndarray, "points features"], centres: Float[np.ndarray, "clusters features"], steps: int
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Assign and average until nothing changes: the centres, the labels, and the sum of cosines."""
-    labels, before = np.zeros(len(vectors), np.int64), -np.inf
-    centres = _directions(centres)
-    for _ in track(range(steps), label="Clustering, step"):
-        along = vectors @ centres.T
-        labels = along.argmax(1)
-        nearest = along[np.arange(len(labels)), labels]
-        total = float(nearest.sum(dtype=np.float64))
-        empty = np.flatnonzero(np.bincount(labels, minlength=len(centres)) == 0)
-        # A cluster that lost its last member starts anew from a vector that fits its own worst.
-        labels[np.argsort(nearest, kind="stable")[: len(empty)]] = empty
-        if total - before <= 1e-5 * len(vectors) and not len(empty):
-            break
-        before = total
-        centres = _directions(_sums(vectors, labels, len(centres)))
-    return centres, labels, total
-
-
-def _sums(vectors: Float[np.ndarray, "points features"], labels: np.ndarray, count: int) -> np.ndarray:
-    inside = np.flatnonzero(labels >= 0)
-    ones = np.ones(len(inside), vectors.dtype)
-    chosen = sparse.csr_array((ones, (labels[inside], inside)), shape=(count, len(vectors)))
-    return np.asarray(chosen @ vectors)
-
-
-def _directions(sums: Float[np.ndarray, "clusters features"]) -> Float[np.ndarray, "clusters features"]:
-    return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
-
-
 def _half(vectors: Float[np.ndarray, "points features"], rng: np.random.Generator) -> np.ndarray:
     """The vectors as a random half of the corpus shows them."""
     chosen = np.sort(rng.permutation(vectors.shape[1])[: max(vectors.shape[1] // 2, 1)])
-    return _directions(np.ascontiguousarray(vectors[:, chosen]))
+    return directions(np.ascontiguousarray(vectors[:, chosen]))
 
 
 def _silhouette(vectors: Float[np.ndarray, "points features"], labels: np.ndarray, seed: int) -> float:
@@ -291,6 +209,17 @@ def _silhouette(vectors: Float[np.ndarray, "points features"], labels: np.ndarra
     if not 2 <= kinds < len(some):
         return float("nan")
     return float(silhouette_score(vectors[some], labels[some], metric="cosine"))
+
+
+def _without_noise(
+    vectors: Float[np.ndarray, "points features"], labels: np.ndarray, threshold: float
+) -> Integer[np.ndarray, " points"]:
+    """Let go of members whose loading is below the threshold, again until none is: a cluster of one has loading 0."""
+    while True:
+        noise = (loadings(vectors, labels) < threshold) & (labels >= 0)
+        if not noise.any():
+            return labels
+        labels = np.where(noise, UNASSIGNED, labels)
 
 
 def _merged(vectors: Float[np.ndarray, "points features"], labels: np.ndarray) -> np.ndarray:
@@ -319,7 +248,7 @@ def _by_size(labels: Integer[np.ndarray, " points"]) -> Integer[np.ndarray, " po
 def _cohesion(vectors: Float[np.ndarray, "points features"], labels: np.ndarray) -> Float[np.ndarray, " clusters"]:
     count = int(labels.max(initial=-1)) + 1
     n = np.bincount(labels[labels >= 0], minlength=count)
-    square = (_sums(vectors, labels, count).astype(np.float64) ** 2).sum(1)
+    square = (sums_of(vectors, labels, count).astype(np.float64) ** 2).sum(1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(n > 1, (square - n) / (n * (n - 1)), np.nan)
 
