@@ -29,6 +29,8 @@ BACKGROUND = 600
 CUT_QUANTILE, CUT_LEAST, CUT_MOST = 0.9, 0.2, 0.5
 SENSE_SHARE = 0.1
 """A cluster of contexts is a sense from this share of the activation on."""
+_GOLDEN, _WORD = np.uint64(2654435761), np.uint64(0xFFFFFFFF)
+"""Knuth's multiplicative hash, which puts whole numbers in an order that has nothing to do with theirs."""
 _HALF_LEAST = 10
 """The fewest contexts of a half of the corpus that are scored by themselves."""
 
@@ -100,9 +102,10 @@ def strong_contexts(
     firing: float | None = None,
     alike: Integer[np.ndarray, " tokens"] | None = None,
 ) -> Contexts:
-    """Choose the contexts to compare: tokens above a quarter of the 99.99th percentile, the strongest of each window.
+    """Choose the contexts to compare: tokens above a quarter of the 99.99th percentile, one of each window.
 
-    Evenly down their ranking, since the strongest alone hide modes.
+    Which one of a window is left to chance (the same one each time), and of all windows they are chosen evenly down the
+    ranking by activation: the strongest alone hide modes.
 
     Args:
         values: Activations of the neuron, times -1 for its negative side.
@@ -121,11 +124,13 @@ def strong_contexts(
     share = len(strong) / len(values) if firing is None else firing
     if share > DENSE:
         return Contexts("dense", nothing, len(strong))
-    chosen = strong[np.argsort(-values[strong], kind="stable")]
+    # Any strong token of a window, not its strongest: a sense that fires a little weaker would never be chosen.
+    chosen = strong[np.argsort(strong.astype(np.uint64) * _GOLDEN & _WORD, kind="stable")]
     for kind in (windows, alike):
         if kind is not None:
             _kinds, first = np.unique(kind[chosen], return_index=True)
             chosen = chosen[np.sort(first)]
+    chosen = chosen[np.lexsort((chosen, -values[chosen]))]
     if len(chosen) < LEAST_CONTEXTS:
         return Contexts("too little evidence", chosen, len(chosen))
     spread = np.unique(np.linspace(0, len(chosen) - 1, min(MOST_CONTEXTS, len(chosen))).astype(np.int64))
