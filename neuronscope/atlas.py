@@ -105,8 +105,9 @@ def together(
     wanted = [i for i, s in enumerate(cases.signs) if s == (-1 if sign == "-" else 1)]
     cards = store.cards[np.asarray(rows, np.int64)]
     positions, values = cards["positions"][:, wanted], cards["values"][:, wanted]
-    member = np.broadcast_to(np.arange(len(rows))[:, None, None], positions.shape)[np.isfinite(values)]
-    positions = positions[np.isfinite(values)].astype(np.int64)
+    fires = values > 0  # how far to the side of the sign; NaN where there is no context
+    member = np.broadcast_to(np.arange(len(rows))[:, None, None], positions.shape)[fires]
+    positions = positions[fires].astype(np.int64)
     if not len(positions):
         return positions, positions
     window = store.corpus.window_of(positions)

@@ -141,7 +141,7 @@ def suggest(vectors: Float[np.ndarray, "points features"], *, seed: int = 0) -> 
         stability.append(float(np.mean([adjusted_rand_score(found[a], found[b]) for a, b in pairs])))
         silhouette.append(_silhouette(some, spherical_kmeans(some, k, seed=seed, starts=3), seed))
     good = [k for k, value in zip(numbers, stability, strict=True) if value >= max(stability) - PLATEAU]
-    chosen = good[0] if max(stability) >= STABLE else numbers[int(np.argmax(silhouette))]
+    chosen = good[0] if max(stability) >= STABLE else numbers[int(np.argmax(np.nan_to_num(silhouette, nan=-1)))]
     return Curve(tuple(numbers), tuple(stability), tuple(silhouette), chosen)
 
 

@@ -105,7 +105,7 @@ class Polysemanticity:
             return float("nan")
         return float(spearmanr(a, b).statistic)
 
-    def of(self, neuron: Neuron, sign: str = "+") -> np.ndarray:
+    def of(self, neuron: Neuron, sign: str = "+") -> np.void:
         """The record of a neuron; raises `NoSuchNeuron` if it was not looked at."""
         r = self.records
         wanted = (
@@ -113,7 +113,7 @@ class Polysemanticity:
         )
         if not wanted.any():
             raise NoSuchNeuron(f"{neuron} ({sign}) is not among the {len(r):,} that were looked at here.")
-        found: np.ndarray = r[wanted][0]
+        found: np.void = r[wanted][0]
         return found
 
     def senses(self, neuron: Neuron, sign: str = "+") -> list[Sense]:

@@ -1,0 +1,156 @@
+"""Surveys of polysemanticity: what was planted is found, on whole layers and from what an index has kept."""
+
+import json
+import threading
+
+import numpy as np
+import pytest
+
+from neuronscope.demo import planted
+from neuronscope.errors import NoSuchNeuron, OtherIndex
+from neuronscope.jobs import Cancelled, running
+from neuronscope.scope import Workspace
+from neuronscope.settings import Settings
+from neuronscope.survey import surveyed
+from neuronscope.vocabulary import Neuron
+from tests.models_for_tests import gpt2, llama, tokenizer
+
+TRUTH = planted.build()
+JUDGED = [one for one in TRUTH.neurons if one.senses and one.kind is not planted.Kind.POSITION]
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    workspace = Workspace(Settings(home / "cache", home / "data", offline=True))
+    yield workspace
+    workspace.close()
+
+
+@pytest.fixture(scope="module")
+def scope(workspace):
+    return workspace.attach(TRUTH.network, TRUTH.tokenizer, "planted")
+
+
+def written(folder, texts):
+    file = folder / "texts.jsonl"
+    file.write_text("\n".join(json.dumps({"text": text}) for text in texts))
+    return file
+
+
+@pytest.fixture(scope="module")
+def index(scope, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("planted")
+    return scope.index(written(folder, planted.corpus()), folder / "index")
+
+
+@pytest.fixture(scope="module")
+def whole(scope, index):
+    return scope.polysemanticity(index)
+
+
+def test_planted_numbers_of_senses_are_found_with_their_words(whole):
+    for one in JUDGED:
+        row = whole.table[whole.table["neuron"] == one.index].iloc[0]
+        assert row["verdict"] == "scored"
+        assert row["effective"] == pytest.approx(one.senses, abs=0.1)
+        assert row["senses"] == one.senses
+        assert row["confirmed"] == (one.senses > 1)
+        found = whole.senses(Neuron(0, one.index))
+        assert sum(sense.share for sense in found) == pytest.approx(1)
+        if one.kind in (planted.Kind.WORD, planted.Kind.TWO_SENSES, planted.Kind.THREE_SENSES):
+            assert {token for sense in found for token, _ in sense.tokens} <= set(one.words)
+    colours, food = whole.senses(Neuron(0, 2))
+    groups = [{token for token, _ in sense.tokens} for sense in (colours, food)]
+    assert sorted(groups, key=sorted) == sorted(
+        (set(planted.GROUPS["colours"]), set(planted.GROUPS["food"])), key=sorted
+    )
+    assert colours.separation > 0.8
+
+
+def test_dead_and_always_on_neurons_are_not_scored(whole):
+    verdicts = dict(zip(whole.table["neuron"], whole.table["verdict"], strict=True))
+    assert (verdicts[6], verdicts[8], verdicts[9]) == ("never fires", "dense", "dense")
+    assert whole.senses(Neuron(0, 6)) == []
+
+
+def test_contexts_are_where_they_are_said_to_be(whole, index, scope):
+    example = index.contexts(whole.senses(Neuron(0, 3))[0].positions[:5])
+    measured = scope.contexts(index, Neuron(0, 3), example)
+    values = [one.values[one.peak] for one in measured]
+    assert values == pytest.approx(whole.senses(Neuron(0, 3))[0].values[:5].tolist(), rel=2e-3)
+
+
+def test_what_was_surveyed_is_kept_and_read_without_a_model(scope, index, whole):
+    kept = surveyed(index)
+    assert kept.tokens == whole.tokens > 10_000
+    assert kept.table.equals(whole.table)
+    files = {path: path.stat().st_mtime_ns for path in (index.store.folder / "derived").iterdir()}
+    assert scope.polysemanticity(index).table.equals(whole.table)
+    assert {path: path.stat().st_mtime_ns for path in files} == files
+
+
+def test_another_number_of_tokens_is_another_survey(scope, index):
+    assert len(surveyed(index, tokens=2000).table) == 0
+    fewer = scope.polysemanticity(index, tokens=2000)
+    assert 2000 <= fewer.tokens < 2100
+    assert len(surveyed(index, tokens=2000).table) == 32
+
+
+def test_one_neuron_is_looked_at_in_the_contexts_of_the_index(scope, index):
+    found = scope.polysemanticity(index, [Neuron(0, one.index) for one in JUDGED])
+    table = found.table.set_index("neuron")
+    assert set(table["source"]) == {"contexts of the index"}
+    for one in JUDGED:
+        assert table.loc[one.index, "verdict"] == "scored"
+        if one.senses == 1:
+            assert table.loc[one.index, "effective"] == pytest.approx(1, abs=0.05)
+    assert found.table["neuron"].iloc[0] in (2, 3)
+    with pytest.raises(NoSuchNeuron):
+        scope.polysemanticity(index, [Neuron(0, 99)])
+    assert scope.polysemanticity(index, []).table.empty
+
+
+def test_gated_neurons_are_looked_at_on_both_sides(workspace, tmp_path):
+    scope = workspace.attach(llama(), tokenizer(), "gated")
+    words = scope.tokens("the cat sat on the mat").text
+    random = np.random.default_rng(0)
+    texts = [" ".join(random.choice([word.strip() for word in words if word.strip()], 20)) for _ in range(80)]
+    index = scope.index(written(tmp_path, texts), tmp_path / "index")
+    table = scope.polysemanticity(index, layers=[1]).table
+    assert set(table["layer"]) == {1}
+    assert len(table) == 2 * scope.card.neurons
+    assert sorted(scope.polysemanticity(index, [Neuron(1, 3)]).table["sign"]) == ["+", "-"]
+
+
+def test_the_index_of_another_model_is_refused(workspace, index):
+    other = workspace.attach(gpt2(), tokenizer(), "other")
+    with pytest.raises(OtherIndex):
+        other.polysemanticity(index)
+
+
+def test_a_layer_that_there_is_not_is_named(scope, index):
+    with pytest.raises(NoSuchNeuron, match="layers 0 to 0"):
+        scope.polysemanticity(index, layers=[3])
+
+
+def test_a_cancelled_survey_keeps_the_layers_that_are_done(workspace, tmp_path):
+    scope = workspace.attach(gpt2(), tokenizer(), "cancelled")
+    words = [word.strip() for word in scope.tokens("the cat sat on the mat").text if word.strip()]
+    random = np.random.default_rng(0)
+    texts = [" ".join(random.choice(words, 20)) for _ in range(80)]
+    index = scope.index(written(tmp_path, texts), tmp_path / "index")
+    stop = threading.Event()
+
+    class Listener:
+        def check(self):
+            if stop.is_set():
+                raise Cancelled
+
+        def report(self, progress):
+            if progress.label.startswith("Layer 1"):
+                stop.set()
+
+    with pytest.raises(Cancelled), running(Listener()):
+        scope.polysemanticity(index)
+    assert set(surveyed(index).table["layer"]) == {0}
