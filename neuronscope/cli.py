@@ -2,7 +2,8 @@
 
     neuronscope serve                                   open the page on a demo model
     neuronscope activations demo:stories "Hello world"  see or save what the neurons do on a text
-    neuronscope index demo:stories texts/ --out idx     read a corpus once; then stats, neuron, reverse, responders
+    neuronscope index demo:stories texts/ --out idx     read a corpus once; then stats, neuron, reverse, responders,
+                                                        project, cluster and polysemantic
     neuronscope models                                  the checkpoints that are known by name, and what they take
     neuronscope selftest                                prove the program on this machine
 
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from neuronscope import cli_index, cli_neurons, terminal
+from neuronscope import cli_atlas, cli_index, cli_neurons, terminal
 from neuronscope.cli_models import Device, Json, Model, Precision, models, workspace
 from neuronscope.errors import FileError, SelfTestFailed
 
@@ -50,7 +51,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # drawing boxes around the help would make it twice as slow
 )
 app.add_typer(models, name="models")
-for command in (*cli_index.COMMANDS, *cli_neurons.COMMANDS):
+for command in (*cli_index.COMMANDS, *cli_neurons.COMMANDS, *cli_atlas.COMMANDS):
     app.command()(command)
 
 

@@ -53,10 +53,10 @@ def neuron(
         raise typer.BadParameter(
             "A NeuronRecord holds the most positive contexts: leave --sign out.", param_hint="--sign"
         )
-    opened, asked = open_index(folder), _neurons(name)[0]
+    opened, asked = open_index(folder), neurons_of(name)[0]
     opened.row(asked)
     with terminal.progress(f"Loading {model}" if model else "Asking"):
-        scope = _measuring(opened, model, device)
+        scope = measuring(opened, model, device)
         examples = _examples(opened, scope, asked, sign, count if export is None else 50)
         saved = None
         if form is not None and out is not None:
@@ -86,10 +86,10 @@ def reverse(
     as_json: Json = False,
 ) -> None:
     """Ask which tokens and n-grams excite a neuron, or a group of neurons, most."""
-    asked, lengths = _neurons(names), _lengths(n)
+    asked, lengths = neurons_of(names), _lengths(n)
     opened = open_index(folder)
     with terminal.progress(f"Loading {model}" if model else "Asking"):
-        if scope := _measuring(opened, model, device):
+        if scope := measuring(opened, model, device):
             found = scope.reverse_query(opened, asked, lengths, sign, skips=skips)
         else:
             found = opened.reverse_query(asked, lengths, sign, skips=skips)
@@ -118,7 +118,7 @@ def responders(
     if model is None and regex:
         raise InputError("A regular expression is looked for by running the model where it matches: add --model MODEL.")
     with terminal.progress(f"Loading {model}" if model else "Asking"):
-        if scope := _measuring(opened, model, device):
+        if scope := measuring(opened, model, device):
             found = scope.responders(opened, text, regular=regex, limit=count)
         else:
             found = _by_token(opened, text, count)
@@ -157,7 +157,8 @@ def _format(written: str | None, out: Path | None) -> Format | None:
     return None if written is None else Format(written)
 
 
-def _neurons(names: str) -> list[Neuron]:
+def neurons_of(names: str) -> list[Neuron]:
+    """Neurons written as `L5.N131,L5.N7`; raises `NoSuchNeuron`."""
     from neuronscope.vocabulary import Neuron
 
     return [Neuron.parse(name) for name in names.split(",")]
@@ -170,7 +171,7 @@ def _lengths(written: str) -> tuple[int, ...]:
     return tuple(sorted({int(part) for part in parts}))
 
 
-def _measuring(opened: Index, model: str | None, device: str) -> Scope | None:
+def measuring(opened: Index, model: str | None, device: str) -> Scope | None:
     """The model, in the precision in which the index was made; None if none is named."""
     if model is None:
         return None

@@ -21,7 +21,7 @@ import numpy as np
 from neuronscope.index.store import Manifest
 
 FOLDER = "derived"
-VERSION = 3
+VERSION = 4
 """Of the arithmetic behind what is kept: another one makes it all stale."""
 
 

@@ -68,7 +68,7 @@ class Senses:
     half_b: float
     """N_eff of the contexts in the other half."""
     confirmed: bool
-    """Whether both halves have two senses or more, and the same: their mean directions match above the cut."""
+    """Whether there are two senses or more, in both halves too, and the same: mean directions match above the cut."""
 
     def separation(self, sense: int) -> float:
         """How much more alike a cluster's contexts are to each other than to the nearest other one (mean cosines)."""
@@ -155,16 +155,17 @@ def senses(
     cut = background_cut(background)
     labels, shares = _clusters(unit, activations, cut)
     first, second = (_scored(unit[part], activations[part], cut) for part in (halves, ~halves))
+    modes = int((shares >= SENSE_SHARE).sum())
     return Senses(
         effective=_effective(shares),
-        modes=int((shares >= SENSE_SHARE).sum()),
+        modes=modes,
         labels=labels,
         shares=shares,
         cut=cut,
         directions=unit,
         half_a=first.effective,
         half_b=second.effective,
-        confirmed=_matching(first.middles, second.middles, cut),
+        confirmed=modes > 1 and _matching(first.middles, second.middles, cut),
     )
 
 
