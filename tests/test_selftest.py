@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib
 
 import numpy as np
 import pytest
 import torch
 
 from neuronscope import selftest
-from neuronscope.analysis import statistics
+from neuronscope.analysis import projection, statistics
 from neuronscope.analysis.reverse_query import asking
 from neuronscope.engine import capture as capturing
 from neuronscope.engine import directions
 from neuronscope.engine import weights as weighing
+from neuronscope.engine.contributions import Reading
 from neuronscope.index import build as building
 from neuronscope.index import measure as measuring
 from neuronscope.index import scan as scanning
 from neuronscope.models.catalogue import demo_folder
-from neuronscope.selftest import CHECKS, explaining, indexing, reading
+from neuronscope.selftest import CHECKS, explaining, grouping, indexing, reading
 from neuronscope.selftest.bench import bench, close, distance, equal
 from neuronscope.vocabulary import Site, Tokens
 
@@ -65,7 +67,7 @@ def test_nothing_is_close_to_not_a_number():
 def test_every_check_is_listed_once():
     written = {
         value
-        for module in (reading, explaining, indexing)
+        for module in (reading, explaining, indexing, grouping)
         for name, value in vars(module).items()
         if name[0] != "_" and callable(value) and getattr(value, "__module__", "") == module.__name__
     }
@@ -281,3 +283,59 @@ def test_measurements_of_other_places_are_caught(monkeypatch):
     real = measuring.measure
     monkeypatch.setattr(measuring, "measure", lambda *asked: np.roll(real(*asked), 1, axis=0))
     assert failed(PLANTED) == {PLANTED}
+
+
+SENSES, SILENT = "senses_are_as_many_as_were_planted", "silent_and_steady_neurons_are_not_scored"
+TWINS, ALIKE = "copies_are_alike_and_stand_together", "correlations_are_those_of_all_activations"
+AXES = "principal_components_are_exact"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "caught_by"),
+    [
+        ("SENSE_SHARE", 0.6, {SENSES}),
+        ("DENSE", 1.0, {SILENT}),
+        ("CUT_QUANTILE", 0.9, set()),
+    ],
+    ids=["small senses do not count", "what is always on is scored", "nothing"],
+)
+def test_senses_that_are_counted_wrong_are_caught(monkeypatch, name, change, caught_by):
+    home = importlib.import_module("neuronscope.analysis.polysemanticity.senses")  # `senses` in it has its name
+    monkeypatch.setattr(home, name, change)
+    assert failed(SENSES, SILENT) == caught_by
+
+
+def test_contributions_of_another_neuron_are_caught(monkeypatch):
+    real = Reading.contributions
+    monkeypatch.setattr(Reading, "contributions", lambda self, x, centre, neuron: real(self, x, centre, neuron ^ 1))
+    assert failed(SENSES, SILENT) == {SENSES}
+
+
+def test_sketches_of_other_neurons_are_caught(monkeypatch):
+    real = building.sketches
+
+    def one_row_late(state, *, neurons):
+        return np.roll(real(state, neurons=neurons), 1, axis=0)
+
+    monkeypatch.setattr(building, "sketches", one_row_late)
+    assert failed(ALIKE, TWINS, AXES) >= {ALIKE}
+
+
+def test_axes_that_are_no_principal_components_are_caught(monkeypatch):
+    real = projection.principal_components
+
+    def turned(vectors, count):
+        scores, explained = real(vectors, count)
+        scores[:, 0] += scores[:, 1]
+        return scores, explained
+
+    monkeypatch.setattr(projection, "principal_components", turned)
+    assert failed(ALIKE, TWINS, AXES) == {AXES}
+
+
+def test_a_map_of_shuffled_neurons_is_caught(monkeypatch):
+    real = projection.principal_components
+    monkeypatch.setattr(
+        projection, "principal_components", lambda *asked: (real(*asked)[0][::-1].copy(), real(*asked)[1])
+    )
+    assert failed(TWINS, AXES) == {TWINS, AXES}

@@ -19,6 +19,13 @@ from neuronscope.selftest.explaining import (
     weights_tell_what_neurons_read,
     weights_tell_what_neurons_write,
 )
+from neuronscope.selftest.grouping import (
+    copies_are_alike_and_stand_together,
+    correlations_are_those_of_all_activations,
+    principal_components_are_exact,
+    senses_are_as_many_as_were_planted,
+    silent_and_steady_neurons_are_not_scored,
+)
 from neuronscope.selftest.indexing import (
     a_dead_neuron_is_said_to_be_dead,
     moments_of_an_index_are_those_of_every_activation,
@@ -59,6 +66,11 @@ CHECKS: tuple[CheckFunction, ...] = (
     strongest_contexts_are_the_strongest_of_all,
     reverse_queries_find_what_was_planted,
     a_dead_neuron_is_said_to_be_dead,
+    correlations_are_those_of_all_activations,
+    principal_components_are_exact,
+    copies_are_alike_and_stand_together,
+    senses_are_as_many_as_were_planted,
+    silent_and_steady_neurons_are_not_scored,
     demo_models_are_read_as_transformers_runs_them,
 )
 """Every claim that is put to the test, in the order it is reported."""

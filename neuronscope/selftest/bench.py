@@ -75,6 +75,13 @@ class Bench:
         return corpus(texts=64)
 
     @cached_property
+    def long_texts(self) -> list[str]:
+        """Eight times as many: enough contexts of every word to compare."""
+        from neuronscope.demo.planted import corpus
+
+        return corpus(texts=512)
+
+    @cached_property
     def scope(self) -> Scope:
         """The hand-built GPT-2, ready to be asked."""
         return self.workspace.attach(self.planted.network, self.planted.tokenizer, "planted")
@@ -92,19 +99,24 @@ class Bench:
     @cached_property
     def index(self) -> Index:
         """The texts as the hand-built GPT-2 was scanned on them."""
-        return self._indexed(self.scope)
+        return self._indexed(self.scope, self.texts)
+
+    @cached_property
+    def long_index(self) -> Index:
+        """The long texts as the hand-built GPT-2 was scanned on them."""
+        return self._indexed(self.scope, self.long_texts, self.workspace.settings.data_folder / "long")
 
     @cached_property
     def llama_index(self) -> Index:
         """The texts as the small Llama was scanned on them."""
-        return self._indexed(self.llama_scope)
+        return self._indexed(self.llama_scope, self.texts)
 
-    def _indexed(self, scope: Scope) -> Index:
+    def _indexed(self, scope: Scope, texts: list[str], folder: Path | None = None) -> Index:
         data = self.workspace.settings.data_folder
         data.mkdir(parents=True, exist_ok=True)
-        written = data / "texts.jsonl"
-        written.write_text("\n".join(json.dumps({"text": text}) for text in self.texts), encoding="utf-8")
-        return scope.index(written)
+        written = data / f"texts-{len(texts)}.jsonl"
+        written.write_text("\n".join(json.dumps({"text": text}) for text in texts), encoding="utf-8")
+        return scope.index(written, folder)
 
     def ids(self, text: str) -> list[int]:
         """A text's token ids, from the tokenizer alone."""
