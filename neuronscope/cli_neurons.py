@@ -18,8 +18,10 @@ from neuronscope.cli_models import Device, Json, workspace
 from neuronscope.errors import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from neuronscope.analysis.responders import Responders
-    from neuronscope.analysis.reverse_query import ReverseQuery
+    from neuronscope.analysis.reverse_query import Alone, ReverseQuery
     from neuronscope.indexed import Index
     from neuronscope.interchange import Format
     from neuronscope.scope import Scope
@@ -79,6 +81,9 @@ def reverse(
     n: Annotated[str, typer.Option("--n", metavar="1,2,3", help="Lengths of the n-grams, 1 to 5.")] = "1,2,3",
     sign: Sign = "+",
     skips: Annotated[bool, typer.Option("--skips/--no-skips", help="Also patterns that skip a token.")] = True,
+    check: Annotated[
+        bool, typer.Option("--check", help="Run the rows shown alone, to see whether each excites it; needs --model.")
+    ] = False,
     model: Measured = None,
     device: Device = "auto",
     count: Count = 20,
@@ -86,21 +91,28 @@ def reverse(
     as_json: Json = False,
 ) -> None:
     """Ask which tokens and n-grams excite a neuron, or a group of neurons, most."""
+    from neuronscope.analysis.reverse_query import beside
+
     asked, lengths = neurons_of(names), _lengths(n)
     opened = open_index(folder)
+    if check and model is None:
+        raise InputError("To run n-grams alone takes the model: add --model MODEL.")
     with terminal.progress(f"Loading {model}" if model else "Asking"):
         if scope := measuring(opened, model, device):
             found = scope.reverse_query(opened, asked, lengths, sign, skips=skips)
         else:
             found = opened.reverse_query(asked, lengths, sign, skips=skips)
-    saved = save_csv(found.table.drop(columns="tokens"), csv)
+        alone = scope.check(opened, found, count) if scope and check else None
+    table = found.table if alone is None else beside(found.table, alone)
+    saved = save_csv(table.drop(columns="tokens"), csv)
     if as_json:
-        told = {"neurons": [str(one) for one in found.neurons], "sign": sign, "unit": found.unit}
-        rows = found.table.head(count).to_dict("records")
+        told: dict[str, Any] = {"neurons": [str(one) for one in found.neurons], "sign": sign, "unit": found.unit}
+        told |= {"checked_after": alone.after, "threshold": alone.threshold} if alone else {}
+        rows = table.head(count).to_dict("records")
         more = {"of": len(found.table), "considered": found.considered, "without_effect": found.without_effect}
         terminal.print_json("reverse", **provenance(opened), **told, **more, out=saved, rows=rows)
         return
-    _show_reverse(opened, found, count, saved)
+    _show_reverse(opened, found, table, count, saved, alone)
 
 
 def responders(
@@ -228,18 +240,24 @@ def _marked(example: Example) -> str:
     return "".join(parts) if words or len(parts) == 1 else " ".join(parts)
 
 
-def _show_reverse(opened: Index, found: ReverseQuery, count: int, saved: Path | None) -> None:
+def _show_reverse(
+    opened: Index, found: ReverseQuery, table: pd.DataFrame, count: int, saved: Path | None, alone: Alone | None
+) -> None:
     group = len(found.neurons) > 1
     columns = ("mean", "low", "high", "max", "z", "lift", "share", *(("agree",) if group else ()))
-    drawn = terminal.table("n-gram", ">mean", ">count", *(f">{name}" for name in columns[1:]), "source")
-    for row in found.table.head(count).to_dict("records"):
+    columns += ("alone", "kept") if alone else ()
+    fires = ("fires alone",) if alone else ()
+    drawn = terminal.table("n-gram", ">mean", ">count", *(f">{name}" for name in columns[1:]), *fires, "source")
+    for row in table.head(count).to_dict("records"):
         first, *others = (number(row[name]) for name in columns)
-        drawn.add_row(row["ngram"], first, f"{row['count']:,}", *others, row["source"])
+        says = ("yes" if row["fires"] else "no",) if alone else ()
+        drawn.add_row(row["ngram"], first, f"{row['count']:,}", *others, *says, row["source"])
     who = str(found.neurons[0]) if not group else f"{len(found.neurons)} neurons, in standard deviations"
     shown = min(count, len(found.table))
     minus = " Numbers are of minus the activation." if found.sign == "-" else ""
     none = "" if shown else " Nothing in the corpus excites it above its mean."
     said = f" All {len(found.table):,} are in {saved}." if saved else ""
+    said += f" Alone: after {alone.after}; it fires from {number(alone.threshold)} on." if alone else ""
     terminal.show(
         drawn,
         f"What ends at the tokens that excite {who}: {shown:,} of {len(found.table):,} listed, {found.considered:,} "

@@ -386,3 +386,18 @@ def test_ctrl_c_says_how_far_it_is_and_the_same_command_goes_on(
     said = answer(run, "index", names["model"], names["texts"], "--out", out)
     assert (said["seen"], said["complete"]) == (3680, True)
     assert scanned == list(range(1, len(scanned) + 1))
+
+
+def test_n_grams_are_run_alone(run: Run, planted: Path, asked: Path) -> None:
+    rows = answer(run, "reverse", asked, "L0.N0", "--check", "--model", planted / "model", "--count", "3")
+    assert rows["threshold"] > 0
+    first = rows["rows"][0]
+    assert (first["ngram"], first["fires"]) == ("cat", True)
+    assert first["kept"] == pytest.approx(1, abs=0.2)
+    status, out, _ = run("reverse", asked, "L0.N0", "--check", "--model", planted / "model")
+    assert status == 0
+    assert "fires alone" in out
+    status, _, err = run("reverse", asked, "L0.N0", "--check")
+    assert (status, "add --model" in err) == (1, True)
+    status, _, err = run("reverse", asked, "L0.N0,L0.N1", "--check", "--model", planted / "model")
+    assert (status, "ask about one" in err) == (1, True)
