@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from neuronscope.figures.fidelity import layer_fidelity
     from neuronscope.figures.heatmaps import clicked, heatmap, heatmap_table
     from neuronscope.figures.overviews import head_heatmap, head_table, overview, overview_table
+    from neuronscope.figures.polysemanticity import (
+        sense_map,
+        sense_map_table,
+        sense_shares,
+        senses_by_layer,
+        senses_by_layer_table,
+    )
     from neuronscope.figures.queries import reverse_query
     from neuronscope.figures.statistics import STATISTICS, layer_statistics
     from neuronscope.figures.theme import DARK, LIGHT, template, visible
@@ -30,6 +37,13 @@ _HOMES = {
     "fidelity": ("layer_fidelity",),
     "heatmaps": ("clicked", "heatmap", "heatmap_table"),
     "overviews": ("head_heatmap", "head_table", "overview", "overview_table"),
+    "polysemanticity": (
+        "sense_map",
+        "sense_map_table",
+        "sense_shares",
+        "senses_by_layer",
+        "senses_by_layer_table",
+    ),
     "queries": ("reverse_query",),
     "statistics": ("STATISTICS", "layer_statistics"),
     "theme": ("DARK", "LIGHT", "template", "visible"),
@@ -46,6 +60,9 @@ ALL = (
     "layers",
     "overview",
     "reverse_query",
+    "sense_map",
+    "sense_shares",
+    "senses_by_layer",
 )
 """The figures themselves, by name."""
 
@@ -73,6 +90,11 @@ __all__ = [
     "overview",
     "overview_table",
     "reverse_query",
+    "sense_map",
+    "sense_map_table",
+    "sense_shares",
+    "senses_by_layer",
+    "senses_by_layer_table",
     "template",
     "visible",
 ]

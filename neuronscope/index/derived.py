@@ -21,7 +21,7 @@ import numpy as np
 from neuronscope.index.store import Manifest
 
 FOLDER = "derived"
-VERSION = 4
+VERSION = 5
 """Of the arithmetic behind what is kept: another one makes it all stale."""
 
 

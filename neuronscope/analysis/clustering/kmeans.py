@@ -11,12 +11,16 @@ from scipy import sparse
 
 from neuronscope.jobs import track
 
-_STARTS, _START_STEPS = 10, 5
+_STARTS, _START_STEPS = 5, 5
+_FEW, _STARTS_OF_FEW = 32, 15
+"""Up to so many clusters, starts cost little, and there are so many of them."""
 _START_ROWS, _START_MEMBERS = 1024, 10
+_ENOUGH = 5e-5
+"""A step that gains less than this, in the mean cosine of vectors with their centres, is the last."""
 
 
 def spherical_kmeans(
-    vectors: Float[np.ndarray, "points features"], k: int, *, seed: int = 0, starts: int = _STARTS, steps: int = 50
+    vectors: Float[np.ndarray, "points features"], k: int, *, seed: int = 0, starts: int | None = None, steps: int = 50
 ) -> Integer[np.ndarray, " points"]:
     """Labels of k groups that maximise the sum of cosines between vectors and their group's mean direction.
 
@@ -28,9 +32,9 @@ def spherical_kmeans(
     rows = max(_START_ROWS, _START_MEMBERS * k)
     some = vectors[np.sort(rng.permutation(len(vectors))[:rows])]
     best, centres = -np.inf, some[:k]
-    for _ in range(starts):
+    for _ in range(starts or (_STARTS if k > _FEW else _STARTS_OF_FEW)):
         drawn = int(rng.integers(1 << 31))
-        first, _places = kmeans_plusplus(some, k, random_state=drawn, n_local_trials=2)
+        first, _places = kmeans_plusplus(some, k, random_state=drawn, n_local_trials=1 if k > _FEW else None)
         found, _labels, total = _lloyd(some, first, _START_STEPS)
         if total > best:
             best, centres = total, found
@@ -79,7 +83,7 @@ def _lloyd(
         empty = np.flatnonzero(np.bincount(labels, minlength=len(centres)) == 0)
         # A cluster that lost its last member starts anew from a vector that fits its own worst.
         labels[np.argsort(nearest, kind="stable")[: len(empty)]] = empty
-        if total - before <= 1e-5 * len(vectors) and not len(empty):
+        if total - before <= _ENOUGH * len(vectors) and not len(empty):
             break
         before = total
         centres = directions(sums_of(vectors, labels, len(centres)))
