@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from dash import html
 
+from neuronscope.analysis.polysemanticity import VERDICTS
 from neuronscope.app.examples import example_list
 from neuronscope.app.lists import facts, neuron_list, number
 from neuronscope.app.parts import card, empty, go, heading, icon
 from neuronscope.app.tokens import scale_legend
+from neuronscope.survey import surveyed
 from neuronscope.vocabulary import Band, Example, Neuron
 
 if TYPE_CHECKING:
@@ -46,10 +48,26 @@ def corpus_facts(index: Index, neuron: Neuron) -> list[Any]:
         ("sd", number(float(np.sqrt(numbers["variance"])))),
         ("kurtosis", number(float(numbers["kurtosis"]))),
         ("skewness", number(float(numbers["skewness"]))),
+        ("senses", senses(index, neuron)),
     ]
     marks = [html.Span(text, className="badge-small", title=why) for text, why in badges(index, neuron)]
     said = html.P(["in the corpus · ", index.progress], className="caption")
     return [said, facts(shown, "facts inline"), *([html.Div(marks, className="badges")] if marks else [])]
+
+
+def senses(index: Index, neuron: Neuron) -> Any:
+    """How many things it answers to, if its layer was surveyed, and the way to them."""
+    records = surveyed(index, [neuron.layer]).records
+    own = records[records["neuron"] == neuron.index]
+    said = [_senses(record) for record in own if record["verdict"] == 0]
+    said = said or [VERDICTS[int(record["verdict"])] for record in own[:1]] or ["count them"]
+    where = {"view": "polysemantic", "layer": neuron.layer, "neuron": neuron.index}
+    return go(" · ".join(said), label=f"{' · '.join(said)}: the senses of {neuron}", **where)
+
+
+def _senses(record: Any) -> str:
+    side = "" if record["sign"] > 0 else " (−)"
+    return f"N_eff {record['effective']:.1f}{side}"
 
 
 def badges(index: Index, neuron: Neuron) -> list[tuple[str, str]]:

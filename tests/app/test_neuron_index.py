@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from dash import html
 
+from neuronscope.analysis.polysemanticity import VERDICTS
 from neuronscope.app import corpora, neuron_corpus, neuron_head, neuron_text
 from neuronscope.app.examples import example_list, folded, number
 from neuronscope.app.neuron_card import as_html, as_json, card_of
@@ -42,6 +43,15 @@ def test_the_facts_are_those_of_the_index(indexed):
     assert {number(numbers["max"]), number(numbers["min"]), number(numbers["kurtosis"])} <= set(words)
     assert f"{numbers['frequency']:.1%}" in words
     assert index.progress in words
+
+
+def test_the_senses_of_a_surveyed_neuron_stand_among_its_facts(indexed):
+    scope, index = indexed
+    assert "count them" in strings(neuron_corpus.senses(index, NEURON))
+    found = scope.polysemanticity(index, layers=[NEURON.layer]).of(NEURON)
+    said = strings(neuron_corpus.senses(index, NEURON))[0]
+    verdict = VERDICTS[int(found["verdict"])]
+    assert f"N_eff {found['effective']:.1f}" in said or said == verdict
 
 
 def test_a_neuron_of_which_nothing_comes_is_called_dead_and_one_that_never_rests_always_on(indexed, monkeypatch):
