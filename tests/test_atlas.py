@@ -163,3 +163,22 @@ def test_members_correlate_with_each_other_more_than_with_others(grouped):
         others = np.setdiff1d(np.arange(16), members)
         inside = min(r[a, b] for a, b in itertools.combinations(members, 2))
         assert inside > r[np.ix_(members, others)].max()
+
+
+@pytest.mark.parametrize("texts", [["cat"], ["cat cat cat cat"] * 3], ids=["one token", "one word"])
+def test_a_corpus_in_which_nothing_varies_is_answered_with_a_sentence(workspace, tmp_path, texts):
+    truth = planted.build()
+    scope = workspace.attach(truth.network, truth.tokenizer, f"planted {len(texts)}")
+    index = scope.index(written(tmp_path, texts), tmp_path / "index")
+    for ask in (index.projection, index.clusters):
+        with pytest.raises(InputError, match="that vary"):
+            ask(neurons=[Neuron(0, 0)])
+    if len(texts) == 1:
+        with pytest.raises(InputError, match="that vary"):
+            index.clusters()
+    table = scope.polysemanticity(index).table
+    assert len(table) == 32
+    assert not table["confirmed"].any()
+    assert set(table["verdict"]) <= {"never fires", "dense", "too little evidence"}
+    assert scope.polysemanticity(index, [Neuron(0, 0)]).table["verdict"].iloc[0] in set(table["verdict"])
+    assert index.together([Neuron(0, 0)], count=3) is not None
