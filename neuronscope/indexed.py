@@ -416,13 +416,12 @@ class Index:
         found: dict[int, tuple[int, float, np.ndarray | None]] = {}
         for name in chosen:
             case = names.index(name)
-            contexts = card["contexts"][case]
-            for place, (value, position) in enumerate(zip(card["values"][case], card["positions"][case], strict=True)):
-                if np.isnan(value):
-                    break
-                context = contexts[place] if place < len(contexts) else None
-                one = (int(position), float(value) * signs[name], context)
-                window = int(self.store.corpus.window_of(np.array([position]))[0])
+            values, contexts = card["values"][case], card["contexts"][case]
+            known = int(np.argmax(np.append(np.isnan(values), True)))
+            positions = card["positions"][case][:known].astype(np.int64)
+            windows = self.store.corpus.window_of(positions).tolist()
+            for place, (value, position, window) in enumerate(zip(values, positions.tolist(), windows, strict=False)):
+                one = (position, float(value) * signs[name], contexts[place] if place < len(contexts) else None)
                 if window not in found or abs(found[window][1]) < abs(one[1]):
                     found[window] = one
         turned = signs[chosen[0]]

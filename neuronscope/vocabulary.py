@@ -10,7 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import PurePath
 
 import numpy as np
@@ -395,9 +395,15 @@ def visible(text: str) -> str:
     Joiners stay where they join something (emoji, Persian, Indic scripts); characters that turn the reading direction
     never do, for they could make a token look like another.
     """
+    return _visible_token(text) if len(text) <= _SHORT else _all_visible(text)
+
+
+def _all_visible(text: str) -> str:
     return "".join(_visible_character(character, alone=len(text) == 1) for character in text)
 
 
+_visible_token = lru_cache(1 << 15)(_all_visible)
+_SHORT = 32
 _PICTURES = {" ": "·", "\n": "↵", "\t": "⇥", "\r": "␍", "\x7f": "␡"}
 _JOINERS = "\u200c\u200d"
 

@@ -61,8 +61,9 @@ def senses(index: Index, neuron: Neuron) -> Any:
     own = records[records["neuron"] == neuron.index]
     said = [_senses(record) for record in own if record["verdict"] == 0]
     said = said or [VERDICTS[int(record["verdict"])] for record in own[:1]] or ["count them"]
-    where = {"view": "polysemantic", "layer": neuron.layer, "neuron": neuron.index}
-    return go(" · ".join(said), label=f"{' · '.join(said)}: the senses of {neuron}", **where)
+    text = " · ".join(said)
+    label = f"{text}: the senses of {neuron}"
+    return go(text, label=label, view="polysemantic", layer=neuron.layer, neuron=neuron.index)
 
 
 def _senses(record: Any) -> str:

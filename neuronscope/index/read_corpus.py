@@ -83,7 +83,7 @@ class ReadCorpus:
                 )
             shown = json.loads((place / "vocabulary.json").read_text("utf-8"))
             arrays = {name: _mapped(place / f"{name}.npy", length) for name, length in about["lengths"].items()}
-            text = np.memmap(place / "text.utf8", np.uint8, mode="r")
+            text = np.memmap(place / "text.utf8", np.uint8, mode="r").view(np.ndarray)
             if len(text) != about["bytes"]:
                 raise ValueError(f"text.utf8 has {len(text):,} bytes, not {about['bytes']:,}")
             return cls(place, about, text=text, shown={int(i): (p, d) for i, (p, d) in shown.items()}, **arrays)
@@ -143,6 +143,10 @@ class ReadCorpus:
         return np.searchsorted(self._begins, np.asarray(positions, dtype=np.int64), side="right") - 1
 
     @cached_property
+    def _special(self) -> frozenset[int]:
+        return frozenset(self.about["special"])
+
+    @cached_property
     def _begins(self) -> Int64[np.ndarray, " windows"]:
         return self.windows["first"].astype(np.int64) + self.windows["context"]
 
@@ -172,7 +176,7 @@ class ReadCorpus:
         character = np.concatenate([[0], np.cumsum((raw & 0xC0) != 0x80)])
         offsets = np.stack([character[start - low], character[stop - low]], axis=1)
         ids = self.ids[begin:end].astype(np.int64)
-        special = np.isin(ids, self.about["special"])
+        special = np.array([i in self._special for i in ids.tolist()], dtype=bool)
         pieces = tuple(self.shown[i][0] for i in ids.tolist())
         shown = displays(Tokens(raw.tobytes().decode("utf-8"), ids, offsets, pieces, special))
         asked = slice(first - begin, last - begin)
@@ -231,7 +235,7 @@ def _mapped(path: Path, length: int) -> Shaped[np.ndarray, " length"]:
     array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     if len(array) != length:
         raise ValueError(f"{path.name} has {len(array):,} entries, not {length:,}")
-    return array
+    return array.view(np.ndarray)  # what a memmap adds to an array costs more than most of what is asked of it
 
 
 def _from_its_start(

@@ -121,9 +121,10 @@ def joins(before: str, character: str) -> bool:
 def displays(tokens: Tokens) -> tuple[str, ...]:
     """How each of `tokens` is shown in its text; `tokens.display` holds the tokenizer's own pieces."""
     shown: list[str] = []
+    offsets = tokens.offsets.tolist()
     for run in tokens.characters:
         for part, i in enumerate(run):
-            start, stop = tokens.offsets[i]
+            start, stop = offsets[i]
             whole = visible(tokens.text[start:stop]) or _without_text(tokens.display[i])
             shown.append(whole if len(run) == 1 else f"{whole}[{part + 1}/{len(run)}]")
     return tuple(shown)
