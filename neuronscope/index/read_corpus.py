@@ -60,8 +60,6 @@ class ReadCorpus:
     `first` position; `byte`, where its text starts in `text`."""
     text: UInt8[np.ndarray, " bytes"]
     """Every document's text in UTF-8, one after the other."""
-    shown: dict[int, tuple[str, str]]
-    """For each id that occurs, the tokenizer's own piece and how it is shown alone."""
 
     @classmethod
     def open(cls, folder: Path | str) -> ReadCorpus:
@@ -70,7 +68,8 @@ class ReadCorpus:
         Raises:
             NoIndex: if there is none.
             OtherIndex: if a program with another layout wrote it.
-            DamagedIndex: if its files are not as they were written; what is in them is checked by `verify`.
+            DamagedIndex: if its files are not as they were written; what is in them is checked by `verify`, and the
+                vocabulary is read when it is first asked for.
         """
         place = Path(folder).expanduser() / NAME
         if not (place / "corpus.json").is_file():
@@ -81,17 +80,27 @@ class ReadCorpus:
                 raise OtherIndex(
                     f"{place} has layout {about['schema']}, and this program reads layout {SCHEMA}. {_AGAIN}"
                 )
-            shown = json.loads((place / "vocabulary.json").read_text("utf-8"))
+            if not (place / "vocabulary.json").is_file():
+                raise ValueError("it has no vocabulary.json")
             arrays = {name: _mapped(place / f"{name}.npy", length) for name, length in about["lengths"].items()}
             text = np.memmap(place / "text.utf8", np.uint8, mode="r").view(np.ndarray)
             if len(text) != about["bytes"]:
                 raise ValueError(f"text.utf8 has {len(text):,} bytes, not {about['bytes']:,}")
-            return cls(place, about, text=text, shown={int(i): (p, d) for i, (p, d) in shown.items()}, **arrays)
+            return cls(place, about, text=text, **arrays)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DamagedIndex(f"The corpus in {place} is damaged: {error}. {_AGAIN}") from error
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @cached_property
+    def shown(self) -> dict[int, tuple[str, str]]:
+        """For each id that occurs, the tokenizer's own piece and how it is shown alone; raises `DamagedIndex`."""
+        try:
+            held = json.loads((self.folder / "vocabulary.json").read_text("utf-8"))
+            return {int(i): (piece, display) for i, (piece, display) in held.items()}
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise DamagedIndex(f"The vocabulary in {self.folder} is damaged: {error}. {_AGAIN}") from error
 
     @property
     def window(self) -> int:
