@@ -25,6 +25,7 @@ def test_every_example_is_run_here():
         "corpus_index.py",
         "first_look.ipynb",
         "gated_neurons.py",
+        "neuron_senses.py",
         "strongest_neurons.py",
     }
 
@@ -34,6 +35,14 @@ def test_the_strongest_neuron_of_each_word_is_named():
     assert head.startswith("Scope(demo:stories: ")
     assert len(lines) >= 5
     assert all(re.match(r" *\S+ +L\d+\.N\d+ +[+-]\d+\.\d\d  promotes  \S", line) for line in lines)
+
+
+def test_the_senses_of_neurons_are_laid_out():
+    head, *lines = printed("neuron_senses.py")
+    assert re.match(r"\d+ of 512 neurons of layer 2 have two senses in both halves", head)
+    assert sum(bool(re.match(r"L2\.N\d+: N_eff \d+\.\d", line)) for line in lines) == 3
+    assert sum(bool(re.match(r" +\d+%  \S", line)) for line in lines) >= 6
+    assert re.match(r"L2\.N\d+ is (in cluster \d+: |like no other)", lines[-1])
 
 
 def test_the_four_cases_of_gated_neurons_make_up_everything():
