@@ -475,6 +475,21 @@ class Scope:
             parts.append(pd.DataFrame(columns))
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
+    def gate_alignment(self) -> Float[np.ndarray, " units"]:
+        """Cosine of what gate and up projection read, for every neuron of a gated model, layer after layer.
+
+        Raises:
+            InputError: if the model's MLPs have no gate.
+            Cancelled: between layers.
+        """
+        from neuronscope.engine.directions import gate_alignment
+
+        parts = []
+        for layer in track(range(self.card.layers), label="Gate and up, layer"):
+            with self._lent() as model:
+                parts.append(gate_alignment(model, layer))
+        return np.concatenate(parts)
+
     def contexts(self, index: Index, neuron: Neuron, examples: Sequence[Example]) -> list[Example]:
         """Examples of an index with the activation on every token, measured by running their windows again."""
         from neuronscope.index.measure import measure

@@ -40,6 +40,19 @@ def directions(model: LoadedModel, layer: int, by: str, neurons: slice = slice(N
     return read_directions(model, layer, "gate" if by == "gate" else "up", neurons)
 
 
+def gate_alignment(model: LoadedModel, layer: int) -> Float[np.ndarray, " neurons"]:
+    """Cosine of what each neuron's gate and its up projection read; 0 where one of them reads nothing.
+
+    Raises:
+        NoSuchLayer: if the model does not have it.
+        InputError: if its MLP has no gate.
+    """
+    gate, up = read_directions(model, layer, "gate"), read_directions(model, layer, "up")
+    lengths = (gate.norm(dim=1) * up.norm(dim=1)).clamp(min=torch.finfo(torch.float32).tiny)
+    cosines: Float[np.ndarray, " neurons"] = ((gate * up).sum(1) / lengths).clamp(-1, 1).cpu().numpy()
+    return cosines
+
+
 def alike_in(
     model: LoadedModel, layer: int, by: str, direction: Float[Tensor, " width"], count: int
 ) -> list[tuple[Neuron, float]]:

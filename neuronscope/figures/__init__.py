@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from neuronscope.figures.atlas import cluster_choice, cluster_layers, neuron_map
     from neuronscope.figures.captions import empty
     from neuronscope.figures.comparisons import difference, difference_table, layers, layers_table
     from neuronscope.figures.corpus import corpus_histogram, corpus_histogram_table
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from neuronscope.figures.theme import DARK, LIGHT, template, visible
 
 _HOMES = {
+    "atlas": ("cluster_choice", "cluster_layers", "neuron_map"),
     "captions": ("empty",),
     "comparisons": ("difference", "difference_table", "layers", "layers_table"),
     "corpus": ("corpus_histogram", "corpus_histogram_table"),
@@ -50,6 +52,8 @@ _HOMES = {
 }
 
 ALL = (
+    "cluster_choice",
+    "cluster_layers",
     "corpus_histogram",
     "difference",
     "head_heatmap",
@@ -58,6 +62,7 @@ ALL = (
     "layer_fidelity",
     "layer_statistics",
     "layers",
+    "neuron_map",
     "overview",
     "reverse_query",
     "sense_map",
@@ -72,6 +77,8 @@ __all__ = [
     "LIGHT",
     "STATISTICS",
     "clicked",
+    "cluster_choice",
+    "cluster_layers",
     "corpus_histogram",
     "corpus_histogram_table",
     "difference",
@@ -87,6 +94,7 @@ __all__ = [
     "layer_statistics",
     "layers",
     "layers_table",
+    "neuron_map",
     "overview",
     "overview_table",
     "reverse_query",

@@ -1,0 +1,43 @@
+/* The Atlas view in the browser: points that are clicked or drawn round on the map, and the cells of its tables.
+   Nothing here asks the server. */
+(() => {
+  "use strict";
+  const MOST = 256; /* the most neurons that one search takes */
+  const go = (changes) => window.dash_clientside.address.go(changes);
+  const same = () => window.dash_clientside.no_update;
+  /* What a point carries: layer and index of its neuron. Arrays with a type arrive as objects. */
+  const neuronOf = ({ customdata }) => Object.values(customdata).slice(0, 2).map(Number);
+  const known = (data) => (data?.points ?? []).filter(({ customdata }) => customdata);
+
+  function click(data) {
+    const [point] = known(data);
+    if (point) {
+      const [layer, neuron] = neuronOf(point);
+      go({ layer, neuron });
+    }
+    return same();
+  }
+
+  const pick = (data) => known(data).map(neuronOf);
+
+  function picked(neurons) {
+    const count = neurons?.length ?? 0;
+    const named = count.toLocaleString("en");
+    const most = count > MOST ? ` Search takes ${MOST} at most: draw round fewer to ask it.` : "";
+    return [!count, `${named} neuron${count === 1 ? "" : "s"} drawn round on the map.${most}`, count > MOST];
+  }
+
+  function ask(presses, neurons) {
+    if (!presses || !neurons?.length) return same();
+    const named = neurons.map(([layer, neuron]) => `L${layer}.N${neuron}`).join(" ");
+    go({ view: "search", ask: "neuron", neurons: named });
+    return same();
+  }
+  window.dash_clientside = Object.assign({}, window.dash_clientside, { atlas: { click, pick, picked, ask } });
+
+  const cells = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions ?? {});
+  cells.ClusterCell = ({ value, data }) => {
+    const press = { type: "button", className: "cell-press", "data-go": JSON.stringify({ cluster: data.cluster, group: null }) };
+    return React.createElement("button", press, React.createElement("bdi", null, value));
+  };
+})();

@@ -1,0 +1,156 @@
+"""What the Atlas view asks of an index, read from the address, and the maps and clusters it holds in memory.
+
+Both are kept beside the index too: what was found once comes back in milliseconds.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from neuronscope.errors import InputError
+from neuronscope.figures import visible
+
+if TYPE_CHECKING:
+    from neuronscope.analysis.clustering import Clusters
+    from neuronscope.analysis.projection import Projection
+    from neuronscope.app.selection import Selection
+    from neuronscope.indexed import Index
+    from neuronscope.scope import Scope
+
+_KEPT = 12
+_CARD, _TOKENS = 10, 3
+"""Of so many strongest contexts, so many different tokens stand on a neuron's card."""
+
+
+class Maps:
+    """The last maps and clusters of one app, by what was asked of which state of which index."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._held: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def projection(self, index: Index, selection: Selection) -> Projection:
+        """The map; raises and may be cancelled as `Index.projection`."""
+        layers = layers_of(selection.layers, index)
+        return self._of(_map_key(index, selection), lambda: index.projection(selection.projection, layers=layers))
+
+    def known_projection(self, index: Index, selection: Selection) -> Projection | None:
+        """The map, if it has been made in this process."""
+        return self._find(_map_key(index, selection))
+
+    def clusters(self, index: Index, selection: Selection) -> Clusters:
+        """The clusters; raises and may be cancelled as `Index.clusters`."""
+        layers = layers_of(selection.layers, index)
+
+        def find() -> Clusters:
+            return index.clusters(selection.k, method=selection.grouping, layers=layers)
+
+        return self._of(_clusters_key(index, selection), find)
+
+    def known_clusters(self, index: Index, selection: Selection) -> Clusters | None:
+        """The clusters, if they have been found in this process."""
+        return self._find(_clusters_key(index, selection))
+
+    def tokens(self, index: Index) -> list[str]:
+        """For every neuron of the model, the tokens of its strongest contexts, as a figure can show them."""
+        return self._of(("tokens", *state(index)), lambda: strongest_tokens(index))
+
+    def alignment(self, scope: Scope, index: Index) -> Float[np.ndarray, " units"]:
+        """For every neuron of a gated model, the cosine of what its gate and its up projection read."""
+        return self._of(("alignment", *state(index)), scope.gate_alignment)
+
+    def _find(self, key: tuple[Any, ...]) -> Any:
+        with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
+            return self._held.get(key)
+
+    def _of(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        found = self._find(key)
+        if found is None:
+            found = make()
+            with self._lock:
+                self._held[key] = found
+                while len(self._held) > _KEPT:
+                    self._held.popitem(last=False)
+        return found
+
+
+def state(index: Index) -> tuple[Any, ...]:
+    """Which index it is, and how far it has come."""
+    return str(index.store.folder), index.manifest.corpus, index.manifest.merged
+
+
+def _map_key(index: Index, selection: Selection) -> tuple[Any, ...]:
+    return "map", *state(index), selection.projection, selection.layers
+
+
+def _clusters_key(index: Index, selection: Selection) -> tuple[Any, ...]:
+    return "clusters", *state(index), selection.grouping, selection.k, selection.layers
+
+
+def layers_of(written: str | None, index: Index) -> list[int] | None:
+    """The layers that `0-3,8` means, None for all; raises `InputError` if it means none of this model."""
+    parts = re.split(r"[,;\s]+", (written or "").strip())
+    if parts == [""]:
+        return None
+    found: set[int] = set()
+    for part in filter(None, parts):
+        read = re.fullmatch(r"(\d+)(?:[-–](\d+))?", part)
+        if read is None:
+            raise InputError(f"Layers {written!r} cannot be read: write numbers and ranges, such as 0-3,8.")
+        first, last = int(read[1]), int(read[2] or read[1])
+        if not first <= last < index.manifest.layers:
+            most = index.manifest.layers - 1
+            raise InputError(f"No layers {part} in {index.manifest.model}: it has layers 0 to {most}.")
+        found |= set(range(first, last + 1))
+    return sorted(found)
+
+
+def strongest_tokens(index: Index) -> list[str]:
+    """For every neuron, the different tokens at the peaks of its strongest contexts, three at most."""
+    cards, corpus = index.store.cards, index.store.corpus
+    values = np.asarray(cards["values"][:, 0, :_CARD])
+    positions = np.asarray(cards["positions"][:, 0, :_CARD]).astype(np.int64)
+    fires = np.isfinite(values) & (values > 0)
+    ids = np.where(fires, np.asarray(corpus.ids)[np.where(fires, positions, 0)], -1)
+    called = {-1: ""} | {int(i): visible(index.shown[int(i)], 14) for i in np.unique(ids) if i >= 0}
+    found = []
+    for row in ids.tolist():
+        different = list(dict.fromkeys(token for token in row if token >= 0))[:_TOKENS]
+        found.append(" ".join(called[token] for token in different))
+    return found
+
+
+def senses(index: Index) -> Float[np.ndarray, " units"]:
+    """Every neuron's effective number of senses as far as they were surveyed, the larger of both signs; else NaN."""
+    from neuronscope.survey import surveyed
+
+    found = np.full(index.manifest.layers * index.manifest.neurons, np.nan, np.float32)
+    table = surveyed(index).table
+    scored = table[np.isfinite(table["effective"])]
+    rows = (scored["layer"] * index.manifest.neurons + scored["neuron"]).to_numpy(np.int64)
+    np.fmax.at(found, rows, scored["effective"].to_numpy(np.float32))
+    return found
+
+
+def values_of(maps: Maps, scope: Scope, index: Index, shade: str) -> Float[np.ndarray, " units"] | None:
+    """What the points are coloured by; None for layers and clusters, and where nothing was surveyed."""
+    if shade == "density":
+        return np.asarray(index.store.statistics["positive"], np.float32)
+    if shade == "kurtosis":
+        return np.asarray(index.store.statistics["kurtosis"], np.float32)
+    if shade == "senses":
+        found = senses(index)
+        return found if np.isfinite(found).any() else None
+    if shade == "alignment" and index.manifest.gated:
+        return np.asarray(maps.alignment(scope, index), np.float32)
+    return None
