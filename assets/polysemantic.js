@@ -27,7 +27,16 @@
     return shown.some((row) => key(row) === wanted) ? { ids: [wanted] } : [];
   };
 
-  window.dash_clientside = Object.assign({}, window.dash_clientside, { polysemantic: { rows, chosen } });
+  /* A survey that begins by itself is a press of its button: what it finds leads back to where that was decided, and
+     callbacks in a circle are not run. */
+  const begin = (asked) => {
+    const { dash_clientside: dash, dash_component_api: api } = window;
+    const clicks = api.getLayout("polysemantic-begin").props.n_clicks ?? 0;
+    if (asked) dash.set_props("polysemantic-begin", { n_clicks: clicks + 1 });
+    return dash.no_update;
+  };
+
+  window.dash_clientside = Object.assign({}, window.dash_clientside, { polysemantic: { rows, chosen, begin } });
 
   const cells = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions ?? {});
   cells.SensesCell = ({ value, data }) => {

@@ -26,6 +26,7 @@ _SEPARATION = (
     "How much more alike the contexts of this sense are to each other than to those of the nearest other sense: the "
     "difference of the mean cosines of what pushes the neuron. 0 is no difference."
 )
+_FEW = "An index keeps the strongest contexts above all: a sense that fires more weakly is seen once all are surveyed."
 _INTERFERENCE = "The largest |cosine| of what it reads with what another neuron of its layer reads."
 _CAPACITY = "The share of one dimension that is its own (Scherlis and others, 2022)."
 
@@ -64,7 +65,8 @@ def neuron_head(looked: Looked, geometry: Any) -> list[Any]:
     side = "" if looked.sign == "+" else " below zero"
     title = html.Span(["Senses of ", opens, side], className="asked-neurons")
     parts = [f"found in {read_over(looked.poly, record)}", *_scored(record)]
-    lines = [" · ".join(parts), html.Strong(CAUTION), _geometry(geometry, neuron)]
+    few = [_FEW] if record["of_index"] else []
+    lines = [" · ".join(parts), *few, html.Strong(CAUTION), _geometry(geometry, neuron)]
     return heading(title, html.Span([html.Span(line, className="poly-line") for line in lines]))
 
 

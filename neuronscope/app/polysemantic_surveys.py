@@ -63,8 +63,7 @@ class Surveys:
         """None yet."""
         self._survey: tuple[Any, Surveyed] | None = None
         self._held: OrderedDict[Any, Any] = OrderedDict()
-        self._reading = threading.Lock()
-        self._working = threading.Lock()
+        self._reading, self._working, self._keeping = threading.Lock(), threading.Lock(), threading.Lock()
 
     def of(self, index: Index) -> Surveyed:
         """What was surveyed of an index so far, from disk."""
@@ -105,11 +104,16 @@ class Surveys:
         return self._once(("geometry", scope.key, layer), lambda: scope.geometry([layer]))
 
     def _once(self, key: Any, make: Callable[[], Any]) -> Any:
-        if key not in self._held:
-            self._held[key] = make()
+        with self._keeping:
+            if key in self._held:
+                self._held.move_to_end(key)
+                return self._held[key]
+        found = make()
+        with self._keeping:
+            self._held[key] = found
             while len(self._held) > _KEPT:
                 self._held.popitem(last=False)
-        return self._held[key]
+        return found
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -119,6 +123,11 @@ class Surveys:
             yield
         finally:
             self._working.release()
+
+
+def begins_itself(scope: Scope, index: Index, surveyed: Surveyed) -> bool:
+    """Whether the survey begins without being asked for: a demo model's does, once its index is whole."""
+    return not surveyed.whole and index.manifest.complete and scope.key.name.startswith("demo:")
 
 
 def _contents(index: Index) -> tuple[Any, ...]:

@@ -18,13 +18,13 @@ from neuronscope.app.graphs import csv_id, framed
 from neuronscope.app.parts import choices, empty, heading
 from neuronscope.app.polysemantic_cards import Looked
 from neuronscope.app.polysemantic_panels import AMONG, Poly
-from neuronscope.app.polysemantic_surveys import Surveys
+from neuronscope.app.polysemantic_surveys import Surveys, begins_itself
 from neuronscope.app.scenes import Scene, scene_id
 from neuronscope.app.search_contexts import limit_of
 from neuronscope.app.search_panels import about
 from neuronscope.app.searching import suggested
 from neuronscope.app.selection import Selection
-from neuronscope.errors import NeuronScopeError
+from neuronscope.errors import InputError, NeuronScopeError
 from neuronscope.figures import sense_map, sense_map_table, senses_by_layer, senses_by_layer_table
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from neuronscope.scope import Scope, Workspace
 
 NAME = "polysemantic"
-TITLE = "Polysemantic"
+TITLE = "Poly\u00adsemantic"
 ICON = "signpost-split"
 QUESTION = "Which neurons mean several things?"
 
@@ -86,8 +86,7 @@ def _register_place(app: Dash, workspace: Workspace) -> None:
             return html.P(_UNINDEXED, className="caption"), False, True, True, [], True, no_update
         surveyed = app.surveys.of(index)
         head = [] if surveyed.whole else polysemantic_panels.survey_head(surveyed, scope.card, index)
-        begins = not surveyed.whole and index.manifest.complete and scope.key.name.startswith("demo:")
-        auto = state if begins and state != began else no_update
+        auto = state if begins_itself(scope, index, surveyed) and state != began else no_update
         return about(index), index.manifest.complete, False, surveyed.whole, head, not surveyed.layers, auto
 
 
@@ -95,7 +94,6 @@ def _register_survey(app: Dash, workspace: Workspace) -> None:
     @app.callback(
         Output(Poly.DONE, "data"),
         Input(Poly.BEGIN, "n_clicks"),
-        Input(Poly.AUTO, "data"),
         State(Frame.READY, "data"),
         State(Frame.URL, "search"),
         background=True,
@@ -107,13 +105,20 @@ def _register_survey(app: Dash, workspace: Workspace) -> None:
         progress=[Output(Poly.BAR, "value"), Output(Poly.BAR, "max"), Output(Poly.DOING, "children")],
         progress_default=[None, "1", ""],
     )
-    def survey(set_progress: Any, clicks: int | None, auto: str | None, ready: Any, search: str) -> Any:
-        if not (clicks or auto):
+    def survey(set_progress: Any, clicks: int | None, ready: Any, search: str) -> Any:
+        if not clicks:
             raise PreventUpdate
         scope, _selection, index = _shown(workspace, search, ready)
         set_progress((None, "1", "Reading the corpus again"))
         app.surveys.take(scope, index)
-        return [clicks, auto]
+        return clicks
+
+    app.clientside_callback(
+        ClientsideFunction("polysemantic", "begin"),
+        Output(Poly.AUTO, "modified_timestamp"),
+        Input(Poly.AUTO, "data"),
+        prevent_initial_call=True,
+    )
 
 
 def _register_rows(app: Dash, workspace: Workspace) -> None:
@@ -171,7 +176,9 @@ def _register_layers(app: Dash, workspace: Workspace) -> None:
     def layers(ready: Any, *others: Any) -> tuple[Any, ...]:
         _scope, _selection, index = _shown(workspace, others[-2], ready)
         poly = app.surveys.of(index).poly
-        return framed(senses_by_layer(poly, source=index.source, mode=others[-1] or "light"), left=52, below=52)
+        return framed(
+            senses_by_layer(poly, source=index.source, mode=others[-1] or "light", height=450), left=52, below=52
+        )
 
 
 def _register_neuron(app: Dash, workspace: Workspace) -> None:
@@ -281,6 +288,11 @@ def _looked(app: Dash, scope: Scope, selection: Selection, index: Index) -> Look
         first = surveyed.rows.first(selection.among) if surveyed.layers else None
         neuron, sign = first or (suggested(index, 1)[0], "+")
     index.row(neuron)
+    if sign == "-" and not index.manifest.gated:
+        raise InputError(
+            f"The senses of {neuron} below zero: without a gate, activations hardly go there, and only the positive "
+            "side was looked at. Choose a row of the table."
+        )
     return Looked(app.surveys.neuron(scope, index, neuron), neuron, sign)
 
 
