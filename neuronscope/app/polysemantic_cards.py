@@ -170,15 +170,9 @@ def _token(token: str, share: float) -> Any:
 
 def _more(looked: Looked, place: int, count: int, opened: bool) -> Any:
     asked = {"of": key_of(looked.neuron, looked.sign), "sense": place}
-    words = f"{FIRST} examples" if opened else f"{count} examples"
-    label = f"Show {words} of sense {place + 1}"
-    return html.Button(
-        words,
-        type="button",
-        className="press quiet",
-        title=label,
-        **{"data-more-senses": json.dumps(asked), "aria-label": label},
-    )
+    words = "Fewer examples" if opened else f"More examples ({count})"
+    said = {"data-more-senses": json.dumps(asked), "aria-label": f"{words} of sense {place + 1}"}
+    return html.Button(words, type="button", className="press quiet", **said)
 
 
 def _smaller(senses: list[Sense], *, unfold: bool) -> Any:
@@ -187,7 +181,7 @@ def _smaller(senses: list[Sense], *, unfold: bool) -> Any:
         html.Li(
             [
                 html.Span(f"{sense.share:.1%}", className="caption"),
-                *(html.Bdi(token, className="token-name") for token, _ in sense.tokens[:4]),
+                *(html.Bdi(token, className="token-name") for token, _ in sense.tokens[:3]),
             ]
         )
         for sense in senses[:_SMALLER]

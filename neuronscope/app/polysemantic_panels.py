@@ -93,11 +93,31 @@ def _ranked(selection: Selection) -> Any:
         Poly.HEAD,
         html.Div(grid(), id=Poly.TABLE_PLACE),
         html.Div(id=Poly.NOTHING),
+        _legend(),
         tools=[among, table_tools(Poly.TABLE)],
     )
     plot = graph(Poly.LAYERS, 330, "The effective number of senses of each layer's neurons")
     layers = card(Poly.LAYERS_HEAD, plot, tools=graph_tools(Poly.LAYERS, "senses-by-layer"))
     return html.Div([rows, layers], id=Poly.RANKED, className="poly-ranked", hidden=True)
+
+
+def _legend() -> Any:
+    terms = [part for term, says in _COLUMNS for part in (html.Dt(term), html.Dd(says))]
+    return html.Details([html.Summary("What the columns say"), html.Dl(terms)], className="column-legend")
+
+
+_COLUMNS = (
+    ("Senses", "the first two tokens of each of the first three senses, the largest sense first."),
+    (
+        "N_eff",
+        "the effective number of senses: the exponential of the entropy of the clusters' shares of the activation.",
+    ),
+    ("Half A, B", "N_eff of the contexts in either half of the corpus: how far it can be trusted."),
+    ("≥ 10 %", "clusters with a tenth of the activation or more. Many small ones and none such: it fires diffusely."),
+    ("In both", "whether each half of the corpus has two senses, and the same two."),
+    ("Compared", "contexts that were compared, one of a window, evenly down the ranking by activation."),
+    ("Strong", "windows with a token above a quarter of the neuron's 99.99th percentile, from which they were chosen."),
+)
 
 
 def _detail() -> list[Any]:

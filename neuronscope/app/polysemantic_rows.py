@@ -150,7 +150,7 @@ def columns(which: str, *, gated: bool) -> list[Any]:
         {"field": "confirmed", "headerName": "In both", "headerTooltip": both, "minWidth": 70,
          "filter": "agTextColumnFilter"},
         _number_column("contexts", "Compared", _COUNT, 80, "Contexts that were compared"),
-        _number_column("strong", "of", _COUNT, 62, "Windows of the corpus with a strong token"),
+        _number_column("strong", "Strong", _COUNT, 64, "Windows of the corpus with a strong token"),
     ]  # fmt: skip
     listed = {column["field"] for column in shown}
     seen = [{**column, "hide": False} for column in shown]  # else what was hidden before would stay hidden

@@ -136,6 +136,15 @@ def test_a_table_without_confirmed_neurons_looks_at_the_first_that_was_scored():
     assert Surveyed(survey(np.zeros(0, planted().dtype)), 0, 1).rows.first("all") is None
 
 
+def test_either_side_of_zero_is_a_row_of_its_own():
+    poly = survey(planted((60, 40)), planted((40, 30, 30), sign=-1))
+    surveyed = Surveyed(poly, 1, 1)
+    assert surveyed.rows.first("confirmed") == (Neuron(0, 0), "-")
+    assert "each side of zero" in words(polysemantic_panels.ranked_head(surveyed, "all", 2))
+    assert len(Looked(poly, Neuron(0, 0), "-").senses) == 3
+    assert len(Looked(poly, Neuron(0, 0), "+").senses) == 2
+
+
 def test_senses_are_named_by_their_heaviest_tokens_and_a_fourth_by_dots():
     record = planted((40, 30, 20, 10))
     record["positions"][0, 0] = 25  # one context of the first sense on another token
