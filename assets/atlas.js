@@ -33,7 +33,20 @@
     go({ view: "search", ask: "neuron", neurons: named });
     return same();
   }
-  window.dash_clientside = Object.assign({}, window.dash_clientside, { atlas: { click, pick, picked, ask } });
+  /* Plotly draws by WebGL only where a page may make functions of text; a browser or a policy may forbid either. */
+  let found = null;
+  function able() {
+    if (found !== null) return found;
+    try {
+      const context = document.createElement("canvas").getContext("webgl");
+      found = Boolean(context) && new Function("return true")();
+      context?.getExtension("WEBGL_lose_context")?.loseContext();
+    } catch {
+      found = false;
+    }
+    return found;
+  }
+  window.dash_clientside = Object.assign({}, window.dash_clientside, { atlas: { able, click, pick, picked, ask } });
 
   const cells = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions ?? {});
   cells.ClusterCell = ({ value, data }) => {

@@ -121,7 +121,7 @@ def strongest_tokens(index: Index) -> list[str]:
     values = np.asarray(cards["values"][:, 0, :_CARD])
     positions = np.asarray(cards["positions"][:, 0, :_CARD]).astype(np.int64)
     fires = np.isfinite(values) & (values > 0)
-    ids = np.where(fires, np.asarray(corpus.ids)[np.where(fires, positions, 0)], -1)
+    ids = np.where(fires, np.asarray(corpus.ids)[np.where(fires, positions, 0)].astype(np.int64), -1)
     called = {-1: ""} | {int(i): visible(index.shown[int(i)], 14) for i in np.unique(ids) if i >= 0}
     found = []
     for row in ids.tolist():

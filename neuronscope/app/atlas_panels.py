@@ -49,6 +49,7 @@ class Atlas:
     DRAWN = "atlas-drawn"
     MARKS = "atlas-marks"
     CENTRE = "atlas-centre"
+    ABLE = "atlas-able"
     WORK = "atlas-work"
     BAR = "atlas-bar"
     DOING = "atlas-doing"

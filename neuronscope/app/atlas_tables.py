@@ -34,14 +34,19 @@ def clusters_grid() -> Any:
          "filter": "agTextColumnFilter"},
     ]  # fmt: skip
     hidden = ("cluster", "sign", "method", "model", "revision", "precision", "tokens_seen")
-    return _grid("atlas-clusters-table", [*columns, *_hidden(hidden)], CLUSTERS_FILE, "String(params.data.cluster)")
+    return _grid("atlas-clusters-table", [*columns, *_hidden(hidden)], CLUSTERS_FILE, "params.data.row")
 
 
 def clusters_rows(clusters: Clusters, index: Index) -> list[Any]:
     """What stands in it, with what it takes to know what its numbers are of."""
     m = index.manifest
     frame = clusters.table.assign(
-        method=clusters.method, model=m.model, revision=m.revision, precision=m.precision, tokens_seen=m.seen
+        row=[f"c{number}" for number in range(len(clusters))],
+        method=clusters.method,
+        model=m.model,
+        revision=m.revision,
+        precision=m.precision,
+        tokens_seen=m.seen,
     )
     return frame.astype(object).where(frame.notna(), None).to_dict("records")
 

@@ -64,9 +64,10 @@ def neuron_map(
     chosen: Neuron | None = None,
     source: Source | None = None,
     mode: Mode = "light",
+    webgl: bool = True,
     height: int = 640,
 ) -> go.Figure:
-    """Every neuron of a projection as a point, drawn by the graphics card; the last trace marks the selected.
+    """Every neuron of a projection as a point; the last trace marks the selected.
 
     Args:
         projection: Where the neurons are; its table is `projection.table`.
@@ -78,6 +79,7 @@ def neuron_map(
         chosen: A neuron to mark with its name.
         source: Where the numbers come from.
         mode: `light` or `dark`.
+        webgl: Whether the graphics card draws the points. Without, thousands of them take a browser seconds.
         height: Of the whole figure, in pixels.
 
     Raises:
@@ -93,8 +95,12 @@ def neuron_map(
         traces, notes, axis = _scaled(projection, values, shade, tokens, mode)
         layout = {"coloraxis": axis, "showlegend": False, "legend": _legend(mode)}
     figure = go.Figure([*traces, marks(projection, selected, chosen, mode=mode)])
+    if not webgl:
+        figure = go.Figure([plainly(trace) for trace in figure.data])
     figure.update_layout(**layout, annotations=names(projection, chosen, mode=mode), uirevision=_place(projection))
     figure.update_layout(xaxis=_axis(projection, 0), yaxis=_axis(projection, 1), hovermode="closest", dragmode="pan")
+    own = palette(mode)
+    figure.update_layout(modebar={"bgcolor": "rgba(0,0,0,0)", "color": own.muted, "activecolor": own.accent})
     return captions.dress(
         figure,
         mode=mode,
@@ -112,6 +118,11 @@ def neuron_map(
         notes=notes,
         height=height,
     )
+
+
+def plainly(trace: go.Scattergl) -> go.Scatter:
+    """The same trace, for a browser that has no use of a graphics card."""
+    return go.Scatter({name: value for name, value in trace.to_plotly_json().items() if name != "type"})
 
 
 _METHODS = {"pca": "principal components", "tsne": "t-SNE", "umap": "UMAP"}
@@ -250,7 +261,11 @@ def _bar(low: float, high: float, kind: Shade) -> dict[str, Any]:
     if kind.form == "d":
         text = [f"{value:.0f}" for value in meant.tolist()]
     title = {"text": kind.title, "side": "right"}
-    return {"title": title, "thickness": 10, "tickvals": at, "ticktext": text, "x": 1.01, "xanchor": "left"}
+    return {"title": title, "thickness": 10, "tickvals": at, "ticktext": text, "x": 1.01, "xanchor": "left", **_LOW}
+
+
+_LOW = {"len": 0.9, "y": 0, "yanchor": "bottom", "outlinewidth": 0, "ticks": ""}
+"""How a colour bar leaves room for the buttons above it."""
 
 
 def _ramp(mode: Mode) -> list[tuple[float, str]]:
@@ -337,7 +352,7 @@ def _points(
 
 def _axis(projection: Projection, number: int) -> dict[str, Any]:
     """Of principal components, what each explains; the directions of other maps mean nothing, so they have no scale."""
-    common = {"zeroline": False, "showgrid": projection.method == "pca", "constrain": "domain"}
+    common = {"zeroline": False, "showgrid": projection.method == "pca"}
     if number:
         common |= {"scaleanchor": "x"}
     if projection.method != "pca":
@@ -385,8 +400,8 @@ def cluster_choice(
     )
     figure.add_vline(x=curve.chosen, line={"color": own.accent, "width": 1.5, "dash": "dot"})
     figure.add_annotation(
-        x=np.log10(curve.chosen), y=1, yref="paper", yanchor="bottom", text=f"k = {curve.chosen}",
-        showarrow=False, font={"color": own.accent, "size": 12},
+        x=np.log10(curve.chosen), y=1, yref="paper", yanchor="top", xanchor="left", xshift=3,
+        text=f"k = {curve.chosen}", showarrow=False, font={"color": own.accent, "size": 12},
     )  # fmt: skip
     marks = [k for k in curve.numbers if np.log2(k) % 1 == 0] or list(curve.numbers)
     figure.update_layout(

@@ -23,7 +23,7 @@ from neuronscope.app.scenes import Scene, scene_id
 from neuronscope.app.selection import Selection
 from neuronscope.errors import InputError
 from neuronscope.figures import cluster_choice, cluster_layers, neuron_map
-from neuronscope.figures.atlas import marks, names, window
+from neuronscope.figures.atlas import marks, names, plainly, window
 from neuronscope.vocabulary import Neuron
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def layout(selection: Selection, model: str) -> Any:
         dcc.Store(id=Atlas.FOUND),
         dcc.Store(id=Atlas.PICKED),
         dcc.Store(id=Atlas.CENTRE),
+        dcc.Store(id=Atlas.ABLE),
         dcc.Store(id=Atlas.KEPT),
     ]
     return html.Div(
@@ -112,13 +113,15 @@ def _register_place(app: Dash, workspace: Workspace) -> None:
 
 
 def _register_map(app: Dash, workspace: Workspace) -> None:
+    app.clientside_callback(ClientsideFunction("atlas", "able"), Output(Atlas.ABLE, "data"), Input(Frame.READY, "data"))
+
     @app.callback(
         Output(Atlas.MAP, "figure"),
         Output(Atlas.MAP, "style"),
         Output(Atlas.MAP_HEAD, "children"),
         Output(Atlas.MAP_SAYS, "children"),
         Output(Atlas.DRAWN, "data"),
-        *_seen(Atlas.MAP, Atlas.FOUND),
+        *_seen(Atlas.MAP, Atlas.FOUND, Atlas.ABLE),
         State(Atlas.DRAWN, "data"),
         background=True,
         manager=app.manager,
@@ -129,19 +132,21 @@ def _register_map(app: Dash, workspace: Workspace) -> None:
         progress_default=[None, "1", ""],
     )
     def draw(set_progress: Any, ready: Any, *others: Any) -> tuple[Any, ...]:
-        search, mode, drawn = others[-3:]
+        able, search, mode, drawn = others[-4:]
+        if able is None:
+            raise PreventUpdate
         scope, selection, index = _looked_at(workspace, search, ready)
         set_progress((None, "1", "Looking for the map"))
         if ctx.triggered_id == Atlas.FOUND and selection.shade != "cluster" and drawn:
             raise PreventUpdate  # the clusters that were found meanwhile are not on this map
         try:
-            return _map(app, scope, selection, index, mode or "light", drawn)
+            return _map(app, scope, selection, index, mode or "light", drawn, webgl=able)
         except InputError as error:
             return no_update, no_update, heading("No map"), empty(str(error)), None
 
 
 def _map(
-    app: Dash, scope: Scope, selection: Selection, index: Index, mode: Any, drawn: dict[str, Any] | None
+    app: Dash, scope: Scope, selection: Selection, index: Index, mode: Any, drawn: dict[str, Any] | None, *, webgl: bool
 ) -> tuple[Any, ...]:
     """The map as it is asked for; where the points stay where they are, only their colours are sent on a kept zoom."""
     projection = app.maps.projection(index, selection)
@@ -162,9 +167,10 @@ def _map(
         tokens=app.maps.tokens(index),
         source=index.source,
         mode=mode,
+        webgl=webgl,
     )
-    figure, style, head = framed(figure, left=46, below=64)
-    told = {"place": figure.layout.uirevision, "marks": len(figure.data) - 1, "mode": mode}
+    figure, style, head = framed(figure, left=46, above=34, below=64)
+    told = {"place": figure.layout.uirevision, "marks": len(figure.data) - 1, "webgl": webgl}
     if drawn and drawn["place"] == told["place"] and drawn["state"] == list(map(str, answers.state(index))):
         figure = _recoloured(figure)
     return figure, style, head, says, told | {"state": list(map(str, answers.state(index)))}
@@ -205,7 +211,7 @@ def _register_marks(app: Dash, workspace: Workspace) -> None:
         rows = [index.row(neuron) for neuron in _group(app, selection, index, clusters)]
         changes = Patch()
         trace = marks(projection, rows, chosen, mode=mode or "light")
-        changes["data"][drawn["marks"]] = trace.to_plotly_json()
+        changes["data"][drawn["marks"]] = (trace if drawn["webgl"] else plainly(trace)).to_plotly_json()
         changes["layout"]["annotations"] = names(projection, chosen, mode=mode or "light")
         shown = [] if chosen is None else _neuron_card(app, index, chosen, clusters)
         return changes, shown
