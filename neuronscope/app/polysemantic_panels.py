@@ -166,7 +166,8 @@ def _duration(seconds: float) -> str:
 def ranked_head(surveyed: Surveyed, which: str, shown: int) -> list[Any]:
     """Over the table: how many are shown of how many, what of the others, over what, and how steady the scores are."""
     counts, records = surveyed.rows.counts(), len(surveyed.poly.records)
-    sides = " neurons, each side of zero by itself" if (surveyed.poly.records["sign"] < 0).any() else " neurons"
+    gated = (surveyed.poly.records["sign"] < 0).any()
+    sides = f" sides of {records // 2:,} neurons, + and −" if gated else " neurons"
     named = [f"{counts[name]:,} {name}" for name in VERDICTS if counts[name] or name == "scored"]
     retest = surveyed.rows.retest
     steady = f" · retest ρ {retest:.2f}" if retest == retest else ""

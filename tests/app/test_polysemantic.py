@@ -140,7 +140,7 @@ def test_either_side_of_zero_is_a_row_of_its_own():
     poly = survey(planted((60, 40)), planted((40, 30, 30), sign=-1))
     surveyed = Surveyed(poly, 1, 1)
     assert surveyed.rows.first("confirmed") == (Neuron(0, 0), "-")
-    assert "each side of zero" in words(polysemantic_panels.ranked_head(surveyed, "all", 2))
+    assert "2 of 2 sides of 1 neurons" in words(polysemantic_panels.ranked_head(surveyed, "all", 2))
     assert len(Looked(poly, Neuron(0, 0), "-").senses) == 3
     assert len(Looked(poly, Neuron(0, 0), "+").senses) == 2
 
