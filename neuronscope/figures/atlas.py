@@ -352,7 +352,7 @@ def _points(
 
 def _axis(projection: Projection, number: int) -> dict[str, Any]:
     """Of principal components, what each explains; the directions of other maps mean nothing, so they have no scale."""
-    common = {"zeroline": False, "showgrid": projection.method == "pca"}
+    common: dict[str, Any] = {"zeroline": False, "showgrid": projection.method == "pca"}
     if number:
         common |= {"scaleanchor": "x"}
     if projection.method != "pca":
