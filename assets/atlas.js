@@ -5,20 +5,18 @@
   const MOST = 256; /* the most neurons that one search takes */
   const go = (changes) => window.dash_clientside.address.go(changes);
   const same = () => window.dash_clientside.no_update;
-  /* What a point carries: layer and index of its neuron. Arrays with a type arrive as objects. */
-  const neuronOf = ({ customdata }) => Object.values(customdata).slice(0, 2).map(Number);
-  const known = (data) => (data?.points ?? []).filter(({ customdata }) => customdata);
+  /* What a point carries: layer and index of its neuron. Dash tells which point it is, the plot what that carries. */
+  const known = (data) => {
+    const traces = document.querySelector("#atlas-map .js-plotly-plot")?._fullData ?? [];
+    const carried = (data?.points ?? []).map((point) => traces[point.curveNumber]?.customdata?.[point.pointNumber]);
+    return carried.filter(Boolean).map((columns) => [...columns].slice(0, 2).map(Number));
+  };
 
   function click(data) {
-    const [point] = known(data);
-    if (point) {
-      const [layer, neuron] = neuronOf(point);
-      go({ layer, neuron });
-    }
+    const [found] = known(data);
+    if (found) go({ layer: found[0], neuron: found[1] });
     return same();
   }
-
-  const pick = (data) => known(data).map(neuronOf);
 
   function picked(neurons) {
     const count = neurons?.length ?? 0;
@@ -46,7 +44,7 @@
     }
     return found;
   }
-  window.dash_clientside = Object.assign({}, window.dash_clientside, { atlas: { able, click, pick, picked, ask } });
+  window.dash_clientside = Object.assign({}, window.dash_clientside, { atlas: { able, click, pick: known, picked, ask } });
 
   const cells = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions ?? {});
   cells.ClusterCell = ({ value, data }) => {

@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support import expected_conditions
 
@@ -69,6 +70,25 @@ def test_a_neuron_is_found_marked_and_centred(page):
     page.press("#atlas-neuron .tools .press")
     page.ready()
     assert page.query == {"view": "neuron", "layer": "2", "neuron": "7"}
+
+
+PLACE = """
+const plot = document.querySelector('#atlas-map .js-plotly-plot'), [points] = plot._fullData;
+const {left, top} = plot.querySelector('.nsewdrag').getBoundingClientRect(), {xaxis, yaxis} = plot._fullLayout;
+const at = points.x.indexOf(Math.max(...points.x));
+return [left + xaxis.d2p(points.x[at]), top + yaxis.d2p(points.y[at]), ...points.customdata[at]].map(Math.round);
+"""
+"""Where the rightmost point stands on the screen, and the layer and index of its neuron."""
+
+
+def test_a_click_on_a_point_looks_at_its_neuron(page):
+    opened(page)
+    x, y, layer, neuron = page.driver.execute_script(PLACE)[:4]
+    mouse = ActionBuilder(page.driver)
+    mouse.pointer_action.move_to_location(x, y).pause(0.5).click()
+    mouse.perform()
+    page.wait(lambda: page.query == {"view": "atlas", "layer": str(layer), "neuron": str(neuron)}, "the address")
+    page.wait(lambda: f"L{layer}.N{neuron}" in page.one("#atlas-neuron").text, "the neuron")
 
 
 def test_a_neuron_that_is_none_is_refused_by_name(page):
