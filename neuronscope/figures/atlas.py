@@ -28,6 +28,9 @@ _CLASSES = {
     "dark": ("#5eaff6", "#e09545", "#5bc1b7", "#c79bdb", "#d1bb55", "#f0829f", "#9bd06f", "#c8a27c"),
 }
 
+_OTHERS = {"light": "#a7b0bc", "dark": "#6b7685"}
+"""The neurons of smaller clusters: seen, but behind those that have a colour."""
+
 
 @dataclass(frozen=True)
 class Shade:
@@ -292,7 +295,7 @@ def _classes(
     traces = []
     for name, inside, colour in (
         ("in no cluster", labels < 0, own.hairline),
-        ("other clusters", labels >= NAMED, own.muted),
+        ("other clusters", labels >= NAMED, _OTHERS[mode]),
     ):
         if inside.any():
             hover = "cluster %{customdata[2]}" if name == "other clusters" else name
