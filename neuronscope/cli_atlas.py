@@ -247,7 +247,7 @@ def _show_ranking(
     kind = "scored" if every else "with two senses or more in both halves of the corpus"
     terminal.show(
         drawing,
-        f"{len(rows):,} of {of:,} {kind}, by N_eff, of {len(found.table):,} looked at: {verdicts}. Read over "
+        f"{len(rows):,} of {of:,} {kind}, most senses first, of {len(found.table):,} looked at: {verdicts}. Read over "
         f"{found.tokens:,} tokens; the scores of the two halves correlate with {number(found.retest)}. "
         f"A sense is a way to fire, not a meaning. {sentence(opened)} {where}".rstrip(),
     )

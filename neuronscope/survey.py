@@ -1,8 +1,8 @@
 """Surveys of polysemanticity: the senses of many neurons, for which a model reads part of its corpus again.
 
-A whole layer is read over windows drawn at random; a few neurons are looked at in the contexts that the index has kept
-of them, which takes a second instead of minutes and sees less: an index keeps the strongest contexts and one for each
-height of activation. The table says which of the two each row comes from.
+A whole layer is read over windows drawn at random; a few neurons are looked at in windows of which the index knows that
+they excite them, which takes a second instead of minutes and sees less: of the windows that an index has kept, most are
+those with the strongest tokens. The table says which of the two each row comes from.
 """
 
 from __future__ import annotations
@@ -49,6 +49,10 @@ _TOGETHER = 256
 """Neurons whose activations are worked out at once."""
 _ALIKE = 8
 """Contexts whose tokens up to the peak agree this far back are one."""
+_WINDOWS = 64
+"""Windows that are read for one neuron."""
+_OF_WINDOW = 50
+"""Tokens of a window that say how alike arbitrary tokens are."""
 _STRETCH = 16
 """Windows that follow each other and go into the same half of the corpus."""
 
@@ -84,7 +88,10 @@ def surveyed(index: Index, layers: Sequence[int] | None = None, *, tokens: int =
 
 
 def of_neurons(lend: Lend, index: Index, asked: Sequence[tuple[Neuron, str]]) -> Polysemanticity:
-    """Look at single neurons, each with a sign, in the contexts that the index has kept of them.
+    """Look at single neurons, each with a sign, in windows of which the index knows that they excite it.
+
+    These windows are read whole: the index has kept the strongest token of each, which alone would hide senses that
+    fire a little weaker.
 
     Raises:
         NoSuchNeuron: if there is no such neuron.
@@ -107,40 +114,51 @@ def of_neurons(lend: Lend, index: Index, asked: Sequence[tuple[Neuron, str]]) ->
         around = x[np.searchsorted(positions, background)].astype(np.float32)
         centre = np.asarray(around.mean(0, dtype=np.float64), np.float32)
         for i in here:
-            (neuron, sign), own = asked[i], known[i]
-            record = records[i : i + 1]
+            (neuron, sign), own, record = asked[i], known[i], records[i : i + 1]
             record["layer"], record["neuron"], record["of_index"] = layer, neuron.index, True
             record["sign"] = -1 if sign == "-" else 1
             rows = x[np.searchsorted(positions, own.positions)]
-            halves = _halves(corpus, own.positions)
-            _fill(record, own.contexts, own.positions, own.values, rows, around, centre, reading, neuron.index, halves)
+            values = reading.activations(rows, slice(neuron.index, neuron.index + 1))[:, 0]
+            chosen = own.chosen(corpus, values * float(record["sign"][0]))
+            at = chosen.places
+            where, halves = own.positions[at], _halves(corpus, own.positions[at])
+            _fill(record, chosen, where, values[at], rows[at], around, centre, reading, neuron.index, halves)
     return Polysemanticity(records, 0, index.shown, corpus.ids)
 
 
 @dataclass(frozen=True, eq=False)
 class _Known:
-    """The contexts to compare of a neuron, among those that its index has kept."""
+    """The windows in which a neuron is looked at, or why it is not."""
 
-    contexts: Contexts
-    positions: Integer[np.ndarray, " contexts"]
-    values: Float[np.ndarray, " contexts"]
+    refused: Contexts | None
+    positions: Integer[np.ndarray, " tokens"]
+    peak: float
+    firing: float
 
     @classmethod
     def of(cls, index: Index, neuron: Neuron, sign: str) -> _Known:
-        """What the index knows, with the peak and the share of strong tokens by its histogram."""
+        """By what the index has kept, with the peak and the share of strong tokens by its histogram."""
         turned, corpus, histogram = -1 if sign == "-" else 1, index.store.corpus, index.histogram(neuron)
         positions, values = index.seen(neuron, sign)
-        strength = values * turned
         peak = histogram.quantile(0.9999 if turned > 0 else 0.0001) * turned
         above = histogram.above(FIRING * peak * turned)
-        chosen = strong_contexts(
-            strength,
-            corpus.window_of(positions),
-            peak=peak,
-            firing=above if turned > 0 else 1 - above,
-            alike=_context_keys(corpus, positions),
+        firing = above if turned > 0 else 1 - above
+        windows = corpus.window_of(positions)
+        found = strong_contexts(
+            values * turned, windows, peak=peak, firing=firing, alike=_context_keys(corpus, positions)
         )
-        return cls(chosen, positions[chosen.places], values[chosen.places])
+        if found.verdict != "scored":
+            return cls(found, np.zeros(0, np.int64), peak, firing)
+        spread = np.unique(np.linspace(0, len(found.places) - 1, min(_WINDOWS, len(found.places))).astype(np.int64))
+        own = windows[found.places[spread]]
+        return cls(None, np.concatenate([_counted(corpus, int(window)) for window in np.sort(own)]), peak, firing)
+
+    def chosen(self, corpus: ReadCorpus, strength: Float[np.ndarray, " tokens"]) -> Contexts:
+        """The contexts to compare, by what the neuron does on every token of its windows."""
+        if self.refused is not None:
+            return Contexts(self.refused.verdict, np.zeros(0, np.int64), self.refused.strong)
+        windows, alike = corpus.window_of(self.positions), _context_keys(corpus, self.positions)
+        return strong_contexts(strength, windows, peak=self.peak, firing=self.firing, alike=alike)
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,17 +302,20 @@ def _separations(found: Senses) -> Float[np.ndarray, " senses"]:
 
 
 def _background(corpus: ReadCorpus, sampled: Integer[np.ndarray, " sample"]) -> Integer[np.ndarray, " tokens"]:
-    """600 tokens, eight of each of some windows: fewer windows to run than 600 single tokens would take."""
+    """600 tokens, fifty of each of some windows: far fewer to run than 600 single tokens would take."""
     rng = np.random.default_rng(1)
     windows = np.unique(corpus.window_of(sampled.astype(np.int64)))
     found: list[np.ndarray] = []
     for window in rng.permutation(windows):
-        first, length = int(corpus.windows["first"][window]), int(corpus.windows["length"][window])
-        counted = first + np.flatnonzero(corpus.counted[first : first + length])
-        found.append(rng.permutation(counted)[:8])
+        found.append(rng.permutation(_counted(corpus, int(window)))[:_OF_WINDOW])
         if sum(map(len, found)) >= BACKGROUND:
             break
     return np.sort(np.concatenate(found)[:BACKGROUND])
+
+
+def _counted(corpus: ReadCorpus, window: int) -> Integer[np.ndarray, " tokens"]:
+    """The positions that count in a window."""
+    return int(corpus.windows["first"][window]) + np.flatnonzero(corpus.kept(window))
 
 
 def _halves(corpus: ReadCorpus, positions: Integer[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:

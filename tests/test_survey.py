@@ -103,9 +103,9 @@ def test_one_neuron_is_looked_at_in_the_contexts_of_the_index(scope, index):
     assert set(table["source"]) == {"contexts of the index"}
     for one in JUDGED:
         assert table.loc[one.index, "verdict"] == "scored"
-        if one.senses == 1:
-            assert table.loc[one.index, "effective"] == pytest.approx(1, abs=0.05)
-    assert found.table["neuron"].iloc[0] in (2, 3)
+        # The strongest windows hold the strongest sense for certain, and the others by chance.
+        assert 0.75 * one.senses < table.loc[one.index, "effective"] < one.senses + 0.1
+        assert table.loc[one.index, "senses"] == one.senses
     with pytest.raises(NoSuchNeuron):
         scope.polysemanticity(index, [Neuron(0, 99)])
     assert scope.polysemanticity(index, []).table.empty

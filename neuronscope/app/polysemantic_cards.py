@@ -26,7 +26,7 @@ _SEPARATION = (
     "How much more alike the contexts of this sense are to each other than to those of the nearest other sense: the "
     "difference of the mean cosines of what pushes the neuron. 0 is no difference."
 )
-_FEW = "An index keeps the strongest contexts above all: a sense that fires more weakly is seen once all are surveyed."
+_FEW = "The windows that an index has kept are mostly the strongest: a survey of all weighs weaker senses fairly."
 _INTERFERENCE = "The largest |cosine| of what it reads with what another neuron of its layer reads."
 _CAPACITY = "The share of one dimension that is its own (Scherlis and others, 2022)."
 

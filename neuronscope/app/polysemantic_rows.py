@@ -31,7 +31,7 @@ _SENSES = "Senses: the first tokens of each, the largest sense first"
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Every record as a row, the most polysemantic first."""
+    """Every record as a row, those with most senses first, of these the least scattered."""
 
     columns: dict[str, np.ndarray]
     """Columns by name; see `rows_of`."""
@@ -67,8 +67,9 @@ def rows_of(poly: Polysemanticity) -> Rows:
     """
     r = poly.records
     scored = r["verdict"] == 0
-    effective = np.where(scored, r["effective"], -1.0)
-    order = np.lexsort((r["neuron"], r["layer"], -effective))
+    effective = np.where(scored, r["effective"], np.inf)
+    senses = np.where(scored, r["modes"].astype(np.float64), -1.0)
+    order = np.lexsort((r["neuron"], r["layer"], effective, -senses))
     r, scored = r[order], scored[order]
     columns = {name: np.ascontiguousarray(r[name]) for name in ("layer", "neuron", "sign", "verdict", "confirmed")}
     columns |= {name: np.where(scored, r[name], np.nan) for name in ("effective", "half_a", "half_b")}
@@ -143,10 +144,10 @@ def columns(which: str, *, gated: bool) -> list[Any]:
         *([{"field": "sign", "headerName": "Sign", "minWidth": 54, "filter": "agTextColumnFilter"}] if gated else []),
         {**words, "minWidth": 170, "flex": 6, "filter": "agTextColumnFilter"},
         *([_verdict()] if which == "all" else []),
-        _number_column("effective", "N_eff", _NUMBER, 66, "The effective number of senses, which ranks them"),
+        _number_column("senses", "≥ 10 %", _COUNT, 66, "Senses with at least a tenth of the activation: most first"),
+        _number_column("effective", "N_eff", _NUMBER, 66, "The effective number of senses; of equals the least first"),
         _number_column("half_a", "Half A", _NUMBER, 66, "N_eff in one half of the corpus"),
         _number_column("half_b", "Half B", _NUMBER, 66, "N_eff in the other half"),
-        _number_column("senses", "≥ 10 %", _COUNT, 66, "Senses with at least a tenth of the activation"),
         {"field": "confirmed", "headerName": "In both", "headerTooltip": both, "minWidth": 70,
          "filter": "agTextColumnFilter"},
         _number_column("contexts", "Compared", _COUNT, 80, "Contexts that were compared"),

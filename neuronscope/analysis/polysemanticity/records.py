@@ -64,7 +64,7 @@ class Polysemanticity:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row for each neuron and sign, the most polysemantic first.
+        """One row for each neuron and sign: those with most senses first, of these the least scattered ones (by N_eff).
 
         Columns: `layer neuron sign verdict effective senses half_a half_b confirmed contexts strong cut source`.
         `effective` is N_eff and `senses` N_modes (NaN unless scored); `half_a` and `half_b` are N_eff in either half of
@@ -91,8 +91,8 @@ class Polysemanticity:
             "source": np.where(r["of_index"], "contexts of the index", f"{self.tokens:,} tokens"),
         }
         table = pd.DataFrame(columns)
-        keys = ["effective", "layer", "neuron"]
-        return table.sort_values(keys, ascending=[False, True, True], kind="stable", ignore_index=True)
+        keys = ["senses", "effective", "layer", "neuron"]
+        return table.sort_values(keys, ascending=[False, True, True, True], kind="stable", ignore_index=True)
 
     @property
     def retest(self) -> float:
