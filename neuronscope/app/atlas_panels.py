@@ -73,6 +73,7 @@ class Atlas:
     CLUSTERS_PLACE = "atlas-clusters-place"
     FOUND = "atlas-found"
     K = "atlas-k"
+    START = "atlas-start"
     FIND_WORK = "atlas-find-work"
     FIND_BAR = "atlas-find-bar"
     FIND_DOING = "atlas-find-doing"
@@ -198,13 +199,14 @@ def _clusters(selection: Selection) -> list[Any]:
         className="atlas-controls",
     )
     work = working(Atlas.FIND_WORK, Atlas.FIND_BAR, Atlas.FIND_DOING, Atlas.FIND_CANCEL, "Progress of the clusters")
+    start = html.Button("Find clusters", id=Atlas.START, type="button", className="press outlined", hidden=True)
     found = card(
         Atlas.CLUSTERS_HEAD,
         controls,
         work,
         html.Div(clusters_grid()),
         html.Div(id=Atlas.CLUSTERS_NOTHING),
-        tools=[table_tools(Atlas.CLUSTERS_TABLE)],
+        tools=[start, table_tools(Atlas.CLUSTERS_TABLE)],
     )
     plot = graph(Atlas.CURVE, 250, "Stability and silhouette of each number of clusters")
     return [found, card(Atlas.CURVE_HEAD, plot, tools=graph_tools(Atlas.CURVE, CURVE_FILE))]

@@ -156,6 +156,17 @@ def test_neurons_drawn_round_become_a_group(page):
     page.wait(lambda: page.query == {"view": "atlas"}, "the way out")
 
 
+def test_many_neurons_are_clustered_when_asked(page, monkeypatch):
+    monkeypatch.setattr("neuronscope.app.views.atlas.UNASKED", 0)
+    page.open(ready=False, view="atlas", k=5)
+    page.wait(lambda: "press Find clusters" in page.one("#atlas-clusters-nothing").text, "the sentence")
+    page.settled()
+    page.driver.execute_script("window.scrollTo(0, 400)")
+    page.press("#atlas-start")
+    page.wait(lambda: page.all("#atlas-clusters-table .ag-center-cols-container .ag-row"), "the clusters")
+    assert not page.one("#atlas-start").is_displayed()
+
+
 def test_without_an_index_the_way_to_one_is_shown(page):
     page.open(ready=False, view="atlas", model="gated")
     page.wait(lambda: page.one("#index-panel").is_displayed(), "the panel")

@@ -37,6 +37,8 @@ TITLE = "Atlas"
 ICON = "map"
 QUESTION = "Which neurons are alike?"
 
+UNASKED = 8192
+"""So many neurons are clustered without being asked to."""
 _CLUSTERS = ("grouping", "k", "layers")
 SCENES = {
     Atlas.ABOUT: Scene(NAME, ("layers", "k", "shade", "cluster", "group")),
@@ -314,6 +316,8 @@ def _register_clusters(app: Dash, workspace: Workspace) -> None:
         Output(Atlas.CURVE, "style"),
         Output(Atlas.CURVE_HEAD, "children"),
         Output(Atlas.FOUND, "data"),
+        Output(Atlas.START, "hidden"),
+        Input(Atlas.START, "n_clicks"),
         *_seen(Atlas.CLUSTERS),
         background=True,
         manager=app.manager,
@@ -325,19 +329,24 @@ def _register_clusters(app: Dash, workspace: Workspace) -> None:
         ],
         progress_default=[None, "1", ""],
     )  # fmt: skip
-    def find(set_progress: Any, ready: Any, *others: Any) -> tuple[Any, ...]:
+    def find(set_progress: Any, _presses: Any, ready: Any, *others: Any) -> tuple[Any, ...]:
         search, mode = others[-2:]
         _scope, selection, index = _looked_at(workspace, search, ready)
+        units = index.manifest.layers * index.manifest.neurons
+        known = app.maps.known_clusters(index, selection)
+        if known is None and units > UNASKED and ctx.triggered_id != Atlas.START:
+            said = f"Clusters of {units:,} neurons can take minutes if they are not kept yet: press Find clusters."
+            return heading("Clusters"), [], empty(said), no_update, no_update, no_update, None, False
         set_progress((None, "1", "Looking for clusters"))
         try:
             clusters = app.maps.clusters(index, selection)
         except InputError as error:
-            return heading("Clusters"), [], empty(str(error)), no_update, no_update, no_update, None
+            return heading("Clusters"), [], empty(str(error)), no_update, no_update, no_update, None, True
         figure, style, head = framed(cluster_choice(clusters.grouping.curve, source=index.source, mode=mode or "light"))
         rows = atlas_tables.clusters_rows(clusters, index)
         nothing = [] if rows else empty("No neurons are alike more than chance: try other layers or another method.")
         found = [selection.grouping, selection.k, selection.layers, *map(str, answers.state(index))]
-        return heading("Clusters", clusters.shown), rows, nothing, figure, style, head, found
+        return heading("Clusters", clusters.shown), rows, nothing, figure, style, head, found, True
 
 
 def _register_page(app: Dash, workspace: Workspace) -> None:
