@@ -167,7 +167,7 @@ def ngrams(table: pd.DataFrame, index: Index, neuron: Neuron) -> Any:
     head = heading("What excites it", said)
     if not len(table):
         return card(head, html.P("Nothing excites it in this corpus.", className="caption"), tools=way)
-    names = ("N-gram", "Mean", "95% interval", "Max", "Count", "Share of firings")
+    names = ("N-gram", "Mean", "90 % interval", "Max", "Count", "Share of firings")
     rows = [_ngram(row) for row in table.head(NGRAMS).to_dict("records")]
     columns = html.Thead(
         html.Tr([html.Th(name, className="" if i == 0 else "number-cell") for i, name in enumerate(names)])

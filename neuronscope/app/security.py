@@ -215,7 +215,8 @@ def allowed_folder(path: str | Path, roots: Iterable[Path]) -> Path:
 
 
 def _page_headers(inline: Iterable[str], *, framed: bool) -> list[tuple[str, str]]:
-    policy = [*POLICY, " ".join(["script-src 'self'", *map(_script_hash, inline)])]
+    # Plotly's WebGL writes its draw commands as functions; nothing that a page is given as text becomes one.
+    policy = [*POLICY, " ".join(["script-src 'self' 'unsafe-eval'", *map(_script_hash, inline)])]
     # Whoever frames a page by its secret path was given the path; nobody else may frame a page.
     if not framed:
         policy.append("frame-ancestors 'self'")
