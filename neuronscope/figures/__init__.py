@@ -11,8 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neuronscope.figures.atlas import cluster_choice, cluster_layers, neuron_map
+    from neuronscope.figures.atlas import neuron_map
     from neuronscope.figures.captions import empty
+    from neuronscope.figures.clusters import cluster_choice, cluster_layers
     from neuronscope.figures.comparisons import difference, difference_table, layers, layers_table
     from neuronscope.figures.corpus import corpus_histogram, corpus_histogram_table
     from neuronscope.figures.distributions import histogram, histogram_table
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     from neuronscope.figures.theme import DARK, LIGHT, template, visible
 
 _HOMES = {
-    "atlas": ("cluster_choice", "cluster_layers", "neuron_map"),
+    "atlas": ("neuron_map",),
     "captions": ("empty",),
+    "clusters": ("cluster_choice", "cluster_layers"),
     "comparisons": ("difference", "difference_table", "layers", "layers_table"),
     "corpus": ("corpus_histogram", "corpus_histogram_table"),
     "distributions": ("histogram", "histogram_table"),

@@ -157,7 +157,7 @@ def test_neurons_drawn_round_become_a_group(page):
 
 
 def test_many_neurons_are_clustered_when_asked(page, monkeypatch):
-    monkeypatch.setattr("neuronscope.app.views.atlas.UNASKED", 0)
+    monkeypatch.setattr("neuronscope.app.atlas_clusters.UNASKED", 0)
     page.open(ready=False, view="atlas", k=5)
     page.wait(lambda: "press Find clusters" in page.one("#atlas-clusters-nothing").text, "the sentence")
     page.settled()

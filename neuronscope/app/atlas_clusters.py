@@ -1,0 +1,119 @@
+"""The clusters of the Atlas view, found in the background, and the page of one of them or of a group that is kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dash import Dash, Input, Output, ctx, no_update
+
+from neuronscope.app import atlas_answers as answers
+from neuronscope.app import atlas_page, atlas_tables
+from neuronscope.app.atlas_asking import listens, look, members_of
+from neuronscope.app.atlas_panels import Atlas
+from neuronscope.app.graphs import framed
+from neuronscope.app.parts import empty, heading
+from neuronscope.errors import InputError
+from neuronscope.figures import cluster_choice, cluster_layers
+
+if TYPE_CHECKING:
+    from neuronscope.scope import Workspace
+
+UNASKED = 8192
+"""So many neurons are clustered without being asked to."""
+
+
+def register_clusters(app: Dash, workspace: Workspace) -> None:
+    """Register what finds the clusters, and what shows the one that is looked at."""
+    _register_finding(app, workspace)
+    _register_page(app, workspace)
+
+
+def _register_finding(app: Dash, workspace: Workspace) -> None:
+    @app.callback(
+        Output(Atlas.CLUSTERS_HEAD, "children"),
+        Output(Atlas.CLUSTERS_TABLE, "rowData"),
+        Output(Atlas.CLUSTERS_NOTHING, "children"),
+        Output(Atlas.CURVE, "figure"),
+        Output(Atlas.CURVE, "style"),
+        Output(Atlas.CURVE_HEAD, "children"),
+        Output(Atlas.FOUND, "data"),
+        Output(Atlas.START, "hidden"),
+        Input(Atlas.START, "n_clicks"),
+        *listens(Atlas.CLUSTERS),
+        background=True,
+        manager=app.manager,
+        interval=150,
+        running=[(Output(Atlas.FIND_WORK, "hidden"), False, True)],
+        cancel=[Input(Atlas.FIND_CANCEL, "n_clicks")],
+        progress=[
+            Output(Atlas.FIND_BAR, "value"), Output(Atlas.FIND_BAR, "max"), Output(Atlas.FIND_DOING, "children"),
+        ],
+        progress_default=[None, "1", ""],
+    )  # fmt: skip
+    def find(set_progress: Any, _presses: Any, ready: Any, *others: Any) -> tuple[Any, ...]:
+        search, mode = others[-2:]
+        _scope, selection, index = look(workspace, search, ready)
+        units = index.manifest.layers * index.manifest.neurons
+        known = app.maps.known_clusters(index, selection)
+        if known is None and units > UNASKED and ctx.triggered_id != Atlas.START:
+            said = f"Clusters of {units:,} neurons can take minutes if they are not kept yet: press Find clusters."
+            return heading("Clusters"), [], empty(said), no_update, no_update, no_update, None, False
+        set_progress((None, "1", "Looking for clusters"))
+        try:
+            clusters = app.maps.clusters(index, selection)
+        except InputError as error:
+            return heading("Clusters"), [], empty(str(error)), no_update, no_update, no_update, None, True
+        figure, style, head = framed(cluster_choice(clusters.grouping.curve, source=index.source, mode=mode or "light"))
+        rows = atlas_tables.clusters_rows(clusters, index)
+        nothing = [] if rows else empty("No neurons are alike more than chance: try other layers or another method.")
+        found = [selection.grouping, selection.k, selection.layers, *map(str, answers.state(index))]
+        return heading("Clusters", clusters.shown), rows, nothing, figure, style, head, found, True
+
+
+def _register_page(app: Dash, workspace: Workspace) -> None:
+    @app.callback(
+        Output(Atlas.PAGE_HEAD, "children"),
+        Output(Atlas.PAGE_TOOLS, "children"),
+        Output(Atlas.PAGE_FACTS, "children"),
+        Output(Atlas.PAGE_TABLE, "rowData"),
+        Output(Atlas.PAGE_LAYERS, "figure"),
+        Output(Atlas.PAGE_LAYERS, "style"),
+        Output(Atlas.PAGE_LAYERS_HEAD, "children"),
+        Output(Atlas.PAGE_NAME, "value"),
+        Output(Atlas.PAGE_KEEP, "hidden"),
+        Output(Atlas.PAGE_RENAME, "hidden"),
+        Output(Atlas.PAGE_DELETE, "hidden"),
+        *listens(Atlas.PAGE, Atlas.FOUND),
+    )
+    def page(ready: Any, *others: Any) -> tuple[Any, ...]:
+        search, mode = others[-2:]
+        _scope, selection, index = look(workspace, search, ready)
+        members = members_of(app, selection, index)
+        clusters = app.maps.known_clusters(index, selection)
+        kept = selection.group is not None
+        figure = cluster_layers(
+            members.neurons, index.manifest.layers, name=members.name, source=index.source, mode=mode or "light"
+        )
+        return (
+            atlas_page.page_head(members, None if kept else selection.cluster),
+            atlas_page.page_tools(members),
+            atlas_page.page_facts(members, clusters),
+            atlas_tables.members_rows(members, index, app.maps.tokens(index)),
+            *framed(figure, left=46),
+            members.name,
+            kept,
+            not kept,
+            not kept,
+        )
+
+    @app.callback(
+        Output(Atlas.PAGE_READ, "children"),
+        *listens(Atlas.PAGE, Atlas.FOUND),
+        background=True,
+        manager=app.manager,
+        interval=150,
+        running=[(Output(Atlas.PAGE_READING, "hidden"), False, True)],
+    )
+    def read(ready: Any, *others: Any) -> Any:
+        scope, selection, index = look(workspace, others[-2], ready)
+        return atlas_page.page_read(scope, index, members_of(app, selection, index))
