@@ -182,5 +182,7 @@ def _subtitle(projection: Projection, source: Source | None) -> list[str]:
 
 
 def _legend(mode: Mode) -> dict[str, Any]:
+    """At the foot of the figure, below the name of the axis."""
     font = {"size": 11, "color": palette(mode).ink}
-    return {"orientation": "h", "x": 0, "y": -0.02, "yanchor": "top", "font": font, "itemsizing": "constant"}
+    place = {"x": 0, "y": 0, "yref": "container", "yanchor": "bottom"}
+    return {"orientation": "h", **place, "font": font, "itemsizing": "constant"}
