@@ -94,7 +94,7 @@ def _map(
         mode=mode,
         webgl=webgl,
     )
-    figure, style, head = framed(figure, left=46, above=34, below=96)
+    figure, style, head = framed(figure, left=46, above=34, below=126)
     told = {"place": figure.layout.uirevision, "marks": len(figure.data) - 1, "webgl": webgl}
     if drawn and drawn["place"] == told["place"] and drawn["state"] == list(map(str, answers.state(index))):
         figure = _recoloured(figure)
