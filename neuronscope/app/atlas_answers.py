@@ -6,14 +6,12 @@ Both are kept beside the index too: what was found once comes back in millisecon
 from __future__ import annotations
 
 import re
-import threading
-from collections import OrderedDict
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
+from neuronscope.app.held import Held, state
 from neuronscope.errors import InputError
 from neuronscope.figures import visible
 
@@ -34,17 +32,16 @@ class Maps:
 
     def __init__(self) -> None:
         """None yet."""
-        self._held: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
-        self._lock = threading.Lock()
+        self._held = Held(_KEPT)
 
     def projection(self, index: Index, selection: Selection) -> Projection:
         """The map; raises and may be cancelled as `Index.projection`."""
         layers = layers_of(selection.layers, index)
-        return self._of(_map_key(index, selection), lambda: index.projection(selection.projection, layers=layers))
+        return self._held.of(_map_key(index, selection), lambda: index.projection(selection.projection, layers=layers))
 
     def known_projection(self, index: Index, selection: Selection) -> Projection | None:
         """The map, if it has been made in this process."""
-        return self._find(_map_key(index, selection))
+        return self._held.find(_map_key(index, selection))
 
     def clusters(self, index: Index, selection: Selection) -> Clusters:
         """The clusters; raises and may be cancelled as `Index.clusters`."""
@@ -53,40 +50,19 @@ class Maps:
         def find() -> Clusters:
             return index.clusters(selection.k, method=selection.grouping, layers=layers)
 
-        return self._of(_clusters_key(index, selection), find)
+        return self._held.of(_clusters_key(index, selection), find)
 
     def known_clusters(self, index: Index, selection: Selection) -> Clusters | None:
         """The clusters, if they have been found in this process."""
-        return self._find(_clusters_key(index, selection))
+        return self._held.find(_clusters_key(index, selection))
 
     def tokens(self, index: Index) -> list[str]:
         """For every neuron of the model, the tokens of its strongest contexts, as a figure can show them."""
-        return self._of(("tokens", *state(index)), lambda: strongest_tokens(index))
+        return self._held.of(("tokens", *state(index)), lambda: strongest_tokens(index))
 
     def alignment(self, scope: Scope, index: Index) -> Float[np.ndarray, " units"]:
         """For every neuron of a gated model, the cosine of what its gate and its up projection read."""
-        return self._of(("alignment", *state(index)), scope.gate_alignment)
-
-    def _find(self, key: tuple[Any, ...]) -> Any:
-        with self._lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-            return self._held.get(key)
-
-    def _of(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-        found = self._find(key)
-        if found is None:
-            found = make()
-            with self._lock:
-                self._held[key] = found
-                while len(self._held) > _KEPT:
-                    self._held.popitem(last=False)
-        return found
-
-
-def state(index: Index) -> tuple[Any, ...]:
-    """Which index it is, and how far it has come."""
-    return str(index.store.folder), index.manifest.corpus, index.manifest.merged
+        return self._held.of(("alignment", *state(index)), scope.gate_alignment)
 
 
 def _map_key(index: Index, selection: Selection) -> tuple[Any, ...]:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from dash import Dash, Input, Output, ctx, no_update
 
-from neuronscope.app import atlas_answers as answers
 from neuronscope.app import atlas_page, atlas_tables
 from neuronscope.app.atlas_asking import listens, look, members_of
 from neuronscope.app.atlas_panels import Atlas
 from neuronscope.app.graphs import framed
+from neuronscope.app.held import state
 from neuronscope.app.parts import empty, heading
 from neuronscope.errors import InputError
 from neuronscope.figures import cluster_choice, cluster_layers
@@ -66,7 +66,7 @@ def _register_finding(app: Dash, workspace: Workspace) -> None:
         figure, style, head = framed(cluster_choice(clusters.grouping.curve, source=index.source, mode=mode or "light"))
         rows = atlas_tables.clusters_rows(clusters, index)
         nothing = [] if rows else empty("No neurons are alike more than chance: try other layers or another method.")
-        found = [selection.grouping, selection.k, selection.layers, *map(str, answers.state(index))]
+        found = [selection.grouping, selection.k, selection.layers, *map(str, state(index))]
         return heading("Clusters", clusters.shown), rows, nothing, figure, style, head, found, True
 
 

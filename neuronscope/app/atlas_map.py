@@ -17,6 +17,7 @@ from neuronscope.app.asking import Frame
 from neuronscope.app.atlas_asking import listens, look, neurons_of
 from neuronscope.app.atlas_panels import Atlas
 from neuronscope.app.graphs import framed
+from neuronscope.app.held import state
 from neuronscope.app.parts import empty, heading
 from neuronscope.app.scenes import scene_id
 from neuronscope.errors import InputError
@@ -96,9 +97,9 @@ def _map(
     )
     figure, style, head = framed(figure, left=46, above=34, below=126)
     told = {"place": figure.layout.uirevision, "marks": len(figure.data) - 1, "webgl": webgl}
-    if drawn and drawn["place"] == told["place"] and drawn["state"] == list(map(str, answers.state(index))):
+    if drawn and drawn["place"] == told["place"] and drawn["state"] == list(map(str, state(index))):
         figure = _recoloured(figure)
-    return figure, style, head, says, told | {"state": list(map(str, answers.state(index)))}
+    return figure, style, head, says, told | {"state": list(map(str, state(index)))}
 
 
 def _recoloured(figure: Any) -> Patch:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from neuronscope.errors import FileError, InputError
+from neuronscope.app.kept import opened
+from neuronscope.errors import InputError
 from neuronscope.vocabulary import Neuron
 
 LONGEST = 80
@@ -101,17 +102,8 @@ class Groups:
         if taken:
             raise InputError(f"A group called {name!r} is kept already: choose another name, or delete that group.")
 
-    @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self._path, timeout=5.0)) as database:
-                database.execute(_TABLE)
-                yield database
-        except (OSError, sqlite3.Error) as problem:
-            raise FileError(
-                f"Groups cannot be kept in {self._path}: {problem}. Make room, or repair the file."
-            ) from problem
+    def _opened(self) -> AbstractContextManager[sqlite3.Connection]:
+        return opened(self._path, _TABLE, "Groups")
 
 
 def _checked(name: str) -> str:

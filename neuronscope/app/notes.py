@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from neuronscope.errors import FileError, InputError
+from neuronscope.app.kept import opened
+from neuronscope.errors import InputError
 from neuronscope.vocabulary import Neuron
 
 LONGEST = 20_000
@@ -62,14 +62,5 @@ class Notes:
             else:
                 database.execute("delete from notes where model = ? and revision = ? and layer = ? and neuron = ?", key)
 
-    @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self._path, timeout=5.0)) as database:
-                database.execute(_TABLE)
-                yield database
-        except (OSError, sqlite3.Error) as problem:
-            raise FileError(
-                f"Notes cannot be kept in {self._path}: {problem}. Make room, or repair the file."
-            ) from problem
+    def _opened(self) -> AbstractContextManager[sqlite3.Connection]:
+        return opened(self._path, _TABLE, "Notes")

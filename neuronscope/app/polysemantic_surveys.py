@@ -7,8 +7,7 @@ kept beside its index has changed.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,6 +17,7 @@ import numpy as np
 
 from neuronscope import survey
 from neuronscope.analysis.polysemanticity import Polysemanticity
+from neuronscope.app.held import Held
 from neuronscope.app.polysemantic_rows import Rows, rows_of
 from neuronscope.index import derived
 from neuronscope.jobs import checkpoint
@@ -62,8 +62,8 @@ class Surveys:
     def __init__(self) -> None:
         """None yet."""
         self._survey: tuple[Any, Surveyed] | None = None
-        self._held: OrderedDict[Any, Any] = OrderedDict()
-        self._reading, self._working, self._keeping = threading.Lock(), threading.Lock(), threading.Lock()
+        self._held = Held(_KEPT)
+        self._reading, self._working = threading.Lock(), threading.Lock()
 
     def of(self, index: Index) -> Surveyed:
         """What was surveyed of an index so far, from disk."""
@@ -88,7 +88,9 @@ class Surveys:
         surveyed = self.of(index)
         if surveyed.has(neuron):
             return surveyed.poly
-        return self._once(("neuron", _contents(index), neuron), lambda: scope.polysemanticity(index, neurons=[neuron]))
+        return self._held.of(
+            ("neuron", _contents(index), neuron), lambda: scope.polysemanticity(index, neurons=[neuron])
+        )
 
     def contexts(self, scope: Scope, index: Index, neuron: Neuron, positions: tuple[int, ...]) -> list[Example]:
         """The contexts of some positions, with what the neuron does on every token."""
@@ -97,23 +99,11 @@ class Surveys:
             measured = scope.contexts(index, neuron, index.contexts(positions))
             return [replace(one, value=float(one.values[one.peak])) for one in measured]
 
-        return self._once(("contexts", _contents(index), neuron, positions), run)
+        return self._held.of(("contexts", _contents(index), neuron, positions), run)
 
     def geometry(self, scope: Scope, layer: int) -> Any:
         """How the directions of a layer overlap; see `Scope.geometry`."""
-        return self._once(("geometry", scope.key, layer), lambda: scope.geometry([layer]))
-
-    def _once(self, key: Any, make: Callable[[], Any]) -> Any:
-        with self._keeping:
-            if key in self._held:
-                self._held.move_to_end(key)
-                return self._held[key]
-        found = make()
-        with self._keeping:
-            self._held[key] = found
-            while len(self._held) > _KEPT:
-                self._held.popitem(last=False)
-        return found
+        return self._held.of(("geometry", scope.key, layer), lambda: scope.geometry([layer]))
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

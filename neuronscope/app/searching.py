@@ -6,14 +6,13 @@ An answer from the index comes at once; one that was measured by running the mod
 from __future__ import annotations
 
 import re
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neuronscope.app.held import Held, state
 from neuronscope.errors import InputError
 from neuronscope.ngrams import LONGEST, Pattern, written
 from neuronscope.vocabulary import Neuron
@@ -58,23 +57,22 @@ class Answers:
 
     def __init__(self) -> None:
         """None yet."""
-        self._held: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
-        self._lock = threading.Lock()
+        self._held = Held(_KEPT)
 
     def query(self, index: Index, asked: Asked) -> ReverseQuery:
         """What excites the neurons: as measured, if it was, else what the index knows."""
-        measured = self._find(("measured", *_state(index), asked))
+        measured = self._held.find(("measured", *state(index), asked))
         if measured is not None:
             return measured
 
         def ask() -> ReverseQuery:
             return index.reverse_query(asked.neurons, asked.lengths, asked.sign, skips=asked.skips)
 
-        return self._of(("query", *_state(index), asked), ask)
+        return self._held.of(("query", *state(index), asked), ask)
 
     def is_measured(self, index: Index, asked: Asked) -> bool:
         """Whether the model was run for it."""
-        return self._find(("measured", *_state(index), asked)) is not None
+        return self._held.find(("measured", *state(index), asked)) is not None
 
     def measure(self, scope: Scope, index: Index, asked: Asked) -> ReverseQuery:
         """Run the model where the n-grams occur, and keep the answer; raises what `Scope.reverse_query` raises."""
@@ -82,11 +80,11 @@ class Answers:
         def run() -> ReverseQuery:
             return scope.reverse_query(index, asked.neurons, asked.lengths, asked.sign, skips=asked.skips)
 
-        return self._of(("measured", *_state(index), asked), run)
+        return self._held.of(("measured", *state(index), asked), run)
 
     def checked(self, index: Index, asked: Asked) -> Alone | None:
         """What the n-grams that are shown now did alone, if they were run so."""
-        return self._find(("alone", *_state(index), asked, self.is_measured(index, asked)))
+        return self._held.find(("alone", *state(index), asked, self.is_measured(index, asked)))
 
     def check(self, scope: Scope, index: Index, asked: Asked) -> Alone:
         """Run the n-grams that are shown now alone, and keep the answer; raises what `Scope.check` raises."""
@@ -94,15 +92,15 @@ class Answers:
         def run() -> Alone:
             return scope.check(index, self.query(index, asked), CHECKED)
 
-        return self._of(("alone", *_state(index), asked, self.is_measured(index, asked)), run)
+        return self._held.of(("alone", *state(index), asked, self.is_measured(index, asked)), run)
 
     def responders(self, index: Index, text: str) -> Responders:
         """The neurons that list the token `text` among their best or worst."""
-        return self._of(("token", *_state(index), text), lambda: index.responders(text))
+        return self._held.of(("token", *state(index), text), lambda: index.responders(text))
 
     def found(self, index: Index, text: str, *, regular: bool) -> Responders | None:
         """The neurons that respond where a text occurs, if that was measured."""
-        return self._find(("found", *_state(index), text, regular))
+        return self._held.find(("found", *state(index), text, regular))
 
     def find(self, scope: Scope, index: Index, text: str, *, regular: bool) -> Responders:
         """Run the model where a text occurs, and keep the answer; raises what `Scope.responders` raises."""
@@ -110,27 +108,7 @@ class Answers:
         def run() -> Responders:
             return scope.responders(index, text, regular=regular, most=MATCHES)
 
-        return self._of(("found", *_state(index), text, regular), run)
-
-    def _find(self, key: tuple[Any, ...]) -> Any:
-        with self._lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-            return self._held.get(key)
-
-    def _of(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-        found = self._find(key)
-        if found is None:
-            found = make()
-            with self._lock:
-                self._held[key] = found
-                while len(self._held) > _KEPT:
-                    self._held.popitem(last=False)
-        return found
-
-
-def _state(index: Index) -> tuple[Any, ...]:
-    return str(index.store.folder), index.manifest.corpus, index.manifest.merged
+        return self._held.of(("found", *state(index), text, regular), run)
 
 
 def query_of(selection: Selection, index: Index) -> Asked:
