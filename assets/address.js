@@ -97,22 +97,26 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
     }
 
     /* Whether what is shown answers another question than the one asked, and whether that is one to be run again by hand.
-       A question that found no answer although it neither failed nor was cancelled (`ended`) is asked once more. */
+       A question that found no answer although it neither failed nor was cancelled (`ended`) is asked again, twice. */
+    const TIMES = 2;
     let answered = null;
-    let repeated = null;
+    let repeated = { key: null, times: 0 };
     function unanswered(asked, ready, rests, ended) {
       answered = ready?.key ?? answered; // what was answered and let go of since is not asked for again
       const open = Boolean(asked) && asked.key !== ready?.key;
-      const lost = open && rests && ![ended, answered, repeated].includes(asked.key);
+      const lost = open && rests && ![ended, answered].includes(asked.key) && times(asked.key) < TIMES;
       if (lost) setTimeout(repeat, 1000, asked.key);
       return [open ? "main stale" : "main", !(open && rests) || lost];
     }
 
+    const times = (key) => (repeated.key === key ? repeated.times : 0);
+
     function repeat(key) {
       const { dash_clientside: dash, dash_component_api: api } = window;
       const at = (id) => api.getLayout(id).props;
-      if (repeated === key || at("question").data.key !== key || at("ready").data?.key === key || !at("work").hidden) return;
-      repeated = key;
+      if (at("question").data.key !== key || at("ready").data?.key === key || !at("work").hidden) return;
+      if (times(key) >= TIMES) return;
+      repeated = { key, times: times(key) + 1 };
       dash.set_props("again-button", { n_clicks: (at("again-button").n_clicks ?? 0) + 1 });
     }
 
