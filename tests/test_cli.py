@@ -77,7 +77,9 @@ def test_json_is_one_object_that_begins_with_its_schema_version(run, planted):
     assert answer["tokens"][2] == {"position": 2, "id": 10, "token": "cat", "start": 4, "stop": 7, "kept": True}
     first = answer["strongest"][0]
     assert first["value"] == pytest.approx(4.0, abs=1e-3)
-    assert (first["layer"], first["unit"], first["position"], first["token"]) == (0, 0, 2, "cat")
+    # Both were built to be 4 there: rounding decides which comes first.
+    named = (first["layer"], first["unit"], first["position"], first["token"])
+    assert named in {(0, 0, 2, "cat"), (0, 3, 4, "Paris")}
 
 
 def test_out_saves_every_activation_and_says_so(run, planted, tmp_path):

@@ -1,6 +1,6 @@
 """Builds an index in children that are killed at random points, until one is finished; prints how many were killed.
 
-    python -m tests.index.killed TEXTS FOLDER THREADS
+    python -m tests.index.killed TEXTS FOLDER
 
 A process of its own: of a test worker, in which other tests have started threads, a forked child may never wake.
 """
@@ -22,9 +22,9 @@ from tests.index import corpora
 WINDOW = 16
 
 
-def main(texts: Path, folder: Path, threads: int) -> None:
+def main(texts: Path, folder: Path) -> None:
     """Begin again and again, each time a little more patiently."""
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)  # more are threads of OpenMP, which a forked child waits for in vain
     plan.SHARD_TOKENS, plan.SAMPLE, building._WRITING = 200, 32, 1e9
     model, random, killed = corpora.model("gated"), np.random.default_rng(0), 0
     while (manifest := store.read_manifest(folder)) is None or not manifest.complete:
@@ -41,4 +41,4 @@ def main(texts: Path, folder: Path, threads: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
