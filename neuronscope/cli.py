@@ -144,7 +144,7 @@ def activations(
     """See which neurons are strongest on a text, or save what all of them do."""
     from neuronscope import export
 
-    chosen = _layers(layers)
+    chosen = cli_atlas.layer_numbers(layers)
     if (text is None) == (file is None):
         raise typer.BadParameter("Give the text itself, or --file with a file that holds it.", param_hint="TEXT")
     given = _read(file) if file is not None else text
@@ -194,19 +194,6 @@ def _folder(path: Path) -> Path:
     if not path.is_dir():
         raise FileError(f"No folder {path}: --models takes a folder that holds models.")
     return path.resolve()
-
-
-def _layers(written: str | None) -> list[int] | None:
-    """The layers that `0,3-5` means."""
-    if written is None:
-        return None
-    chosen: set[int] = set()
-    for part in written.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not (first.isdecimal() and (last.isdecimal() or not dash)) or (dash and int(last) < int(first)):
-            raise typer.BadParameter(f"{written!r} is no list of layers: write 0,3-5.", param_hint="--layers")
-        chosen |= set(range(int(first), int(last or first) + 1))
-    return sorted(chosen)
 
 
 def _read(file: Path) -> str:

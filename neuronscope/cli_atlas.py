@@ -15,7 +15,7 @@ from neuronscope import terminal
 from neuronscope.cli_index import Count, Csv, Folder, number, open_index, provenance, save_csv, sentence
 from neuronscope.cli_models import Device, Json
 from neuronscope.cli_neurons import Sign, measuring, neurons_of
-from neuronscope.errors import FileError
+from neuronscope.errors import FileError, InputError
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from neuronscope.indexed import Index
     from neuronscope.vocabulary import Neuron
 
-Layers = Annotated[str | None, typer.Option("--layers", metavar="0-3,8", help="These layers alone.")]
+Layers = Annotated[str | None, typer.Option("--layers", metavar="0,3-5", help="These layers alone.")]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of what is random.")]
 Figure = Annotated[
     Path | None, typer.Option("--figure", metavar="FILE", help="Draw it: an .html file that needs nothing else.")
@@ -43,7 +43,7 @@ def project(
     as_json: Json = False,
 ) -> None:
     """Put all neurons on a map: those that are active together stand together."""
-    opened = open_index(folder)
+    opened, figure = open_index(folder), _checked(figure)
     with terminal.progress("Making the map"):
         made = opened.projection(method, layers=layer_numbers(layers), seed=seed)
         saved = save_csv(made.table, csv)
@@ -80,15 +80,15 @@ def cluster(
     as_json: Json = False,
 ) -> None:
     """Group neurons that are active together, and name the groups by their tokens."""
-    opened = open_index(folder)
+    opened, figure = open_index(folder), _checked(figure)
+    if figure is not None and (k is not None or method not in ("kmeans", "minibatch")):
+        raise FileError("The figure draws how the number of clusters was chosen: leave --k out, with k-means.")
     with terminal.progress("Clustering"):
         found = opened.clusters(k, method=method, layers=layer_numbers(layers), seed=seed)
         size = len(found.members(number_)) if number_ is not None else 0
         saved = save_csv(found.assigned if number_ is None else _members(found, number_), csv)
         curve = found.grouping.curve
         drawn = _save_figure("cluster_choice", opened, figure, curve) if curve else None
-    if figure is not None and curve is None:
-        raise FileError("The figure draws how the number of clusters was chosen: leave --k out, with k-means.")
     chosen = curve.why if curve else ""
     if as_json:
         told = {"method": method, "k": len(found), "why": chosen, "threshold": found.grouping.threshold, "seed": seed}
@@ -117,7 +117,7 @@ def polysemantic(
     folder: Folder,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="The model that the index was made from.")],
     neurons: Annotated[
-        str | None, typer.Argument(metavar="NEURONS", help="These alone, in the contexts that the index has kept.")
+        str | None, typer.Argument(metavar="NEURONS", help="These alone, in windows that the index has kept.")
     ] = None,
     layers: Layers = None,
     tokens: Annotated[
@@ -132,7 +132,7 @@ def polysemantic(
     as_json: Json = False,
 ) -> None:
     """Ask which neurons answer to several unrelated things, and to which; kept beside the index once found."""
-    opened, asked = open_index(folder), neurons_of(neurons) if neurons else None
+    opened, figure, asked = open_index(folder), _checked(figure), neurons_of(neurons) if neurons else None
     with terminal.progress(f"Loading {model}"):
         scope = measuring(opened, model, device)
         assert scope is not None, "a model was named"
@@ -161,16 +161,28 @@ def polysemantic(
 
 
 def layer_numbers(written: str | None) -> tuple[int, ...] | None:
-    """Layers written as `0-3,8`, in order; None where nothing is written. Raises `BadParameter`."""
+    """Layers written as `0,3-5`, in order; None where nothing is written. Raises `BadParameter`."""
+    from neuronscope.vocabulary import layers_named
+
     if written is None:
         return None
-    found: set[int] = set()
-    for part in written.split(","):
-        low, dash, high = part.strip().partition("-")
-        if not low.isdecimal() or (dash and not high.isdecimal()):
-            raise typer.BadParameter(f"{written!r} is no list of layers: write 0-3,8.", param_hint="--layers")
-        found |= set(range(int(low), int(high or low) + 1))
-    return tuple(sorted(found))
+    try:
+        found = layers_named(written)
+    except InputError as error:
+        raise typer.BadParameter(str(error), param_hint="--layers") from None
+    if not found:
+        raise typer.BadParameter("No layer is named: write 0,3-5, or leave it out for all.", param_hint="--layers")
+    return found
+
+
+def _checked(path: Path | None) -> Path | None:
+    """The file to draw into, before the work begins; raises `FileError`."""
+    if path is None:
+        return None
+    path = path.expanduser()
+    if path.suffix.lower() not in (".html", ".htm") or not path.parent.is_dir():
+        raise FileError(f"Cannot draw into {path}: name an .html file in a folder that is there.")
+    return path
 
 
 def _save_figure(name: str, opened: Index, path: Path | None, *results: Any) -> Path | None:
@@ -180,9 +192,6 @@ def _save_figure(name: str, opened: Index, path: Path | None, *results: Any) -> 
 
     if path is None:
         return None
-    path = path.expanduser()
-    if path.suffix.lower() not in (".html", ".htm") or not path.parent.is_dir():
-        raise FileError(f"Cannot draw into {path}: name an .html file in a folder that is there.")
     drawn: go.Figure = getattr(figures, name)(*results, source=opened.source)
     with written_aside(path) as aside:
         drawn.write_html(aside, include_plotlyjs=True, full_html=True)
@@ -269,7 +278,7 @@ def _show_senses(found: Polysemanticity, one: Neuron, sign: str) -> None:
     terminal.show(
         drawing,
         f"{one}, sign {sign}: N_eff {number(record['effective'])} ({both}), in {int(record['contexts']):,} contexts "
-        "that the index has kept. A survey of its layer sees more.",
+        "of windows that the index has kept. A survey of its layer sees more.",
     )
 
 

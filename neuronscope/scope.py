@@ -431,7 +431,7 @@ class Scope:
 
         Args:
             index: Of this model.
-            neurons: These alone, in the contexts that the index has kept of them; in a gated MLP on both sides of zero.
+            neurons: These alone, in windows that the index has kept of them; in a gated MLP on both sides of zero.
             layers: Every neuron of these layers, read over again; all by default. What was found is kept.
             tokens: How many tokens layers are read over; 131,072 by default.
 

@@ -71,8 +71,8 @@ def of_layers(lend: Lend, index: Index, layers: Sequence[int], *, tokens: int = 
     missing = [layer for layer in layers if kept[layer] is None]
     if missing:
         read = _Read.of(store, tokens)
-        for group in _groups(missing, store, len(read.positions), lend):
-            with read.inputs(lend, store.corpus, group) as inputs:
+        for group in _groups(missing, len(read.positions), lend):
+            with _Inputs(lend, read.corpus, group, read.positions) as inputs:
                 for layer in group:
                     records = read.look(lend, inputs[layer], layer, (1, -1) if m.gated else (1,))
                     found = {"records": records, "tokens": np.array(len(read.positions))}
@@ -187,10 +187,6 @@ class _Read:
         alike = _context_keys(corpus, positions)
         return cls(corpus, positions, window[inside], _halves(corpus, positions), alike, np.sort(places))
 
-    def inputs(self, lend: Lend, corpus: ReadCorpus, layers: Sequence[int]) -> _Inputs:
-        """What enters the MLPs of these layers at all positions, in files that vanish with the context."""
-        return _Inputs(lend, corpus, layers, self.positions)
-
     def look(self, lend: Lend, x: Float[np.ndarray, "tokens width"], layer: int, signs: Sequence[int]) -> np.ndarray:
         """The records of all neurons of a layer."""
         from neuronscope.engine.contributions import Reading
@@ -246,7 +242,7 @@ class _Inputs:
         self._folder.cleanup()
 
 
-def _groups(layers: Sequence[int], store: Store, tokens: int, lend: Lend) -> Iterator[list[int]]:
+def _groups(layers: Sequence[int], tokens: int, lend: Lend) -> Iterator[list[int]]:
     """The layers, as many together as the disk is to hold."""
     with lend() as model:
         each = tokens * model.card.width * 2

@@ -16,7 +16,7 @@ from pathlib import PurePath
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from neuronscope.errors import NoSuchLayer, NoSuchNeuron, NoSuchSite, NoSuchToken
+from neuronscope.errors import InputError, NoSuchLayer, NoSuchNeuron, NoSuchSite, NoSuchToken
 
 
 class Site(StrEnum):
@@ -387,6 +387,18 @@ class Histogram:
 def _start(text: str, limit: int = 40) -> str:
     """The beginning of a text, in quotes, on one line."""
     return repr(text if len(text) <= limit else f"{text[: limit - 1]}…")
+
+
+def layers_named(written: str) -> tuple[int, ...]:
+    """The layers that `0,3-5` means, in order; raises `InputError` if it means none."""
+    found: set[int] = set()
+    for part in filter(None, re.split(r"[,;\s]+", written.strip())):
+        read = re.fullmatch(r"(\d+)(?:[-–](\d+))?", part)
+        first, last = (int(read[1]), int(read[2] or read[1])) if read else (1, 0)
+        if last < first:
+            raise InputError(f"{written!r} is no list of layers: write numbers and ranges, such as 0,3-5.")
+        found |= set(range(first, last + 1))
+    return tuple(sorted(found))
 
 
 def visible(text: str) -> str:

@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
-from neuronscope import cli
+from neuronscope import cli, cli_atlas
 from neuronscope.demo.planted import build
 from neuronscope.engine import capture as capturing
 from neuronscope.models.catalogue import CATALOGUE
@@ -107,7 +107,7 @@ def test_a_text_file_is_one_text_to_the_last_character(run, planted, tmp_path, m
     [("0", [0]), ("0,3-5", [0, 3, 4, 5]), ("5,3-4, 3", [3, 4, 5]), ("2-2", [2])],
 )
 def test_layers_are_written_as_numbers_and_ranges(written, layers):
-    assert cli._layers(written) == layers
+    assert cli_atlas.layer_numbers(written) == tuple(layers)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,8 @@ def test_senses_are_ranked_and_those_of_one_neuron_laid_out(run: Run, planted: P
     ("arguments", "status", "said"),
     [
         (("project", "--method", "isomap"), 1, "pca, tsne, umap"),
-        (("project", "--layers", "x"), 2, "0-3,8"),
+        (("project", "--layers", "x"), 2, "0,3-5"),
+        (("project", "--layers", "3-1"), 2, "0,3-5"),
         (("project", "--layers", "7"), 1, "it has layers 0 to 0"),
         (("project", "--figure", "map.png"), 1, ".html"),
         (("cluster", "--k", "99"), 1, "ask for 1 to"),

@@ -100,7 +100,7 @@ def test_another_number_of_tokens_is_another_survey(scope, index):
 def test_one_neuron_is_looked_at_in_the_contexts_of_the_index(scope, index):
     found = scope.polysemanticity(index, [Neuron(0, one.index) for one in JUDGED])
     table = found.table.set_index("neuron")
-    assert set(table["source"]) == {"contexts of the index"}
+    assert set(table["source"]) == {"windows of the index"}
     for one in JUDGED:
         assert table.loc[one.index, "verdict"] == "scored"
         # The strongest windows hold the strongest sense for certain, and the others by chance.

@@ -11,6 +11,7 @@ from neuronscope.demo import DEMOS
 from neuronscope.vocabulary import Activations
 
 if TYPE_CHECKING:
+    from neuronscope.indexed import Index
     from neuronscope.scope import Scope, Workspace
 
 
@@ -97,3 +98,14 @@ def asked(
     if selection.view != view or tab not in (None, selection.tab):
         raise PreventUpdate
     return workspace.scope(ready["model"], precision=ready["precision"]), selection
+
+
+def indexed(
+    workspace: Workspace, view: str, search: str | None, ready: Answer | None
+) -> tuple[Scope, Selection, Index]:
+    """The scope, the selection and the index, as `asked`; a callback has nothing to do where there is no index."""
+    scope, selection = asked(workspace, view, search, ready)
+    index = workspace.index_of(scope)
+    if index is None:
+        raise PreventUpdate
+    return scope, selection, index

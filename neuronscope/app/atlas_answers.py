@@ -5,7 +5,6 @@ Both are kept beside the index too: what was found once comes back in millisecon
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from jaxtyping import Float
 from neuronscope.app.held import Held, state
 from neuronscope.errors import InputError
 from neuronscope.figures import visible
+from neuronscope.vocabulary import layers_named
 
 if TYPE_CHECKING:
     from neuronscope.analysis.clustering import Clusters
@@ -73,22 +73,13 @@ def _clusters_key(index: Index, selection: Selection) -> tuple[Any, ...]:
     return "clusters", *state(index), selection.grouping, selection.k, selection.layers
 
 
-def layers_of(written: str | None, index: Index) -> list[int] | None:
-    """The layers that `0-3,8` means, None for all; raises `InputError` if it means none of this model."""
-    parts = re.split(r"[,;\s]+", (written or "").strip())
-    if parts == [""]:
-        return None
-    found: set[int] = set()
-    for part in filter(None, parts):
-        read = re.fullmatch(r"(\d+)(?:[-–](\d+))?", part)
-        if read is None:
-            raise InputError(f"Layers {written!r} cannot be read: write numbers and ranges, such as 0-3,8.")
-        first, last = int(read[1]), int(read[2] or read[1])
-        if not first <= last < index.manifest.layers:
-            most = index.manifest.layers - 1
-            raise InputError(f"No layers {part} in {index.manifest.model}: it has layers 0 to {most}.")
-        found |= set(range(first, last + 1))
-    return sorted(found)
+def layers_of(written: str | None, index: Index) -> tuple[int, ...] | None:
+    """The layers that `0,3-5` means, None for all; raises `InputError` if it means none of this model."""
+    found = layers_named(written or "")
+    if found and found[-1] >= index.manifest.layers:
+        most = index.manifest.layers - 1
+        raise InputError(f"No layer {found[-1]} in {index.manifest.model}: it has layers 0 to {most}.")
+    return found or None
 
 
 def strongest_tokens(index: Index) -> list[str]:
@@ -111,10 +102,10 @@ def senses(index: Index) -> Float[np.ndarray, " units"]:
     from neuronscope.survey import surveyed
 
     found = np.full(index.manifest.layers * index.manifest.neurons, np.nan, np.float32)
-    table = surveyed(index).table
-    scored = table[np.isfinite(table["effective"])]
-    rows = (scored["layer"] * index.manifest.neurons + scored["neuron"]).to_numpy(np.int64)
-    np.fmax.at(found, rows, scored["effective"].to_numpy(np.float32))
+    records = surveyed(index).records
+    scored = records[records["verdict"] == 0]
+    rows = scored["layer"].astype(np.int64) * index.manifest.neurons + scored["neuron"]
+    np.fmax.at(found, rows, scored["effective"])
     return found
 
 

@@ -8,7 +8,7 @@ from dash import Dash, Input, State
 from dash.exceptions import PreventUpdate
 
 from neuronscope.app import atlas_members
-from neuronscope.app.asking import Frame, asked
+from neuronscope.app.asking import Frame, indexed
 from neuronscope.app.atlas_panels import Atlas
 from neuronscope.app.scenes import Scene, scene_id
 from neuronscope.vocabulary import Neuron
@@ -40,11 +40,7 @@ def listens(part: str, *more: str) -> tuple[Input | State, ...]:
 
 def look(workspace: Workspace, search: str | None, ready: Any) -> tuple[Scope, Selection, Index]:
     """The scope, the selection and the index; a callback has nothing to do where there is none."""
-    scope, selection = asked(workspace, NAME, search, ready)
-    index = workspace.index_of(scope)
-    if index is None:
-        raise PreventUpdate
-    return scope, selection, index
+    return indexed(workspace, NAME, search, ready)
 
 
 def neurons_of(app: Dash, selection: Selection, index: Index, clusters: Clusters | None) -> tuple[Neuron, ...]:

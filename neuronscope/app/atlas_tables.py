@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import dash_ag_grid as dag
 import numpy as np
 
-from neuronscope.app.tables import GRID_OPTIONS, csv_params
+from neuronscope.app.tables import GRID_OPTIONS, csv_params, number_column
 
 if TYPE_CHECKING:
     from neuronscope.analysis.clustering import Clusters
@@ -26,10 +26,10 @@ def clusters_grid() -> Any:
     columns = [
         {"field": "name", "headerName": "Cluster", "cellRenderer": "ClusterCell", "minWidth": 170, "flex": 3,
          "filter": "agTextColumnFilter", "pinned": "left"},
-        _numeric("size", "Size", _COUNT, 60),
+        number_column("size", "Size", _COUNT, 60),
         {"field": "layers", "headerName": "Layers", "minWidth": 80, "filter": "agTextColumnFilter"},
-        _numeric("cohesion", "Cohesion", _NUMBER, 86),
-        _numeric("stability", "Stability", _NUMBER, 84),
+        number_column("cohesion", "Cohesion", _NUMBER, 86),
+        number_column("stability", "Stability", _NUMBER, 84),
         {"field": "tokens", "headerName": "Distinctive tokens", "minWidth": 200, "flex": 4,
          "filter": "agTextColumnFilter"},
     ]  # fmt: skip
@@ -56,10 +56,10 @@ def members_grid() -> Any:
     columns = [
         {"field": "name", "headerName": "Neuron", "cellRenderer": "NeuronCell", "minWidth": 96, "flex": 2,
          "filter": "agTextColumnFilter", "pinned": "left"},
-        _numeric("loading", "Loading", _NUMBER, 78),
-        _numeric("density", "Density", _SHARE, 78),
-        _numeric("kurtosis", "Kurtosis", _GENERAL, 82),
-        _numeric("max", "Max", _GENERAL, 66),
+        number_column("loading", "Loading", _NUMBER, 78),
+        number_column("density", "Density", _SHARE, 78),
+        number_column("kurtosis", "Kurtosis", _GENERAL, 82),
+        number_column("max", "Max", _GENERAL, 66),
         {"field": "tokens", "headerName": "Tokens", "minWidth": 130, "flex": 3, "filter": "agTextColumnFilter"},
     ]  # fmt: skip
     hidden = ("layer", "neuron", "group", "model", "revision", "precision", "tokens_seen")
@@ -101,18 +101,6 @@ def _finite(value: float) -> float | None:
 
 def _hidden(names: tuple[str, ...]) -> list[dict[str, Any]]:
     return [{"field": name, "hide": True} for name in names]
-
-
-def _numeric(name: str, title: str, form: dict[str, str], width: int) -> dict[str, Any]:
-    return {
-        "field": name,
-        "headerName": title,
-        "type": "numericColumn",
-        "filter": "agNumberColumnFilter",
-        "valueFormatter": form,
-        "useValueFormatterForExport": False,
-        "minWidth": width,
-    }
 
 
 def _grid(id: str, columns: list[Any], filename: str, row: str) -> Any:  # noqa: A002

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Integer
 
 from neuronscope.analysis.polysemanticity import VERDICTS, Polysemanticity
-from neuronscope.app.tables import GRID_OPTIONS, csv_params
+from neuronscope.app.tables import GRID_OPTIONS, csv_params, number_column
 from neuronscope.vocabulary import Neuron
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ FILE = "polysemantic-neurons"
 NAMED, WORDS = 3, 2
 """The table names so many tokens of the first so many senses, in this order: senses, tokens."""
 _STRETCH = 4096
-_NUMBER = {"function": "d3.format('.3~g')(params.value)"}
-_COUNT = {"function": "d3.format(',')(params.value)"}
+_NUMBER = {"function": "params.value == null ? '–' : d3.format('.3~g')(params.value)"}
+_COUNT = {"function": "params.value == null ? '–' : d3.format(',')(params.value)"}
 _SENSES = "Senses: the first tokens of each, the largest sense first"
 
 
@@ -65,12 +65,8 @@ def rows_of(poly: Polysemanticity) -> Rows:
     `Polysemanticity.table` but for `verdict`, a place in `VERDICTS`, `sign`, 1 or -1, and `words`, the first tokens of
     the first senses.
     """
-    r = poly.records
+    r = poly.records[poly.order]
     scored = r["verdict"] == 0
-    effective = np.where(scored, r["effective"], np.inf)
-    senses = np.where(scored, r["modes"].astype(np.float64), -1.0)
-    order = np.lexsort((r["neuron"], r["layer"], effective, -senses))
-    r, scored = r[order], scored[order]
     columns = {name: np.ascontiguousarray(r[name]) for name in ("layer", "neuron", "sign", "verdict", "confirmed")}
     columns |= {name: np.where(scored, r[name], np.nan) for name in ("effective", "half_a", "half_b")}
     columns["senses"] = np.where(scored, r["modes"].astype(np.float64), np.nan)
@@ -144,14 +140,14 @@ def columns(which: str, *, gated: bool) -> list[Any]:
         *([{"field": "sign", "headerName": "Sign", "minWidth": 54, "filter": "agTextColumnFilter"}] if gated else []),
         {**words, "minWidth": 170, "flex": 6, "filter": "agTextColumnFilter"},
         *([_verdict()] if which == "all" else []),
-        _number_column("senses", "≥ 10 %", _COUNT, 66, "Senses with at least a tenth of the activation: most first"),
-        _number_column("effective", "N_eff", _NUMBER, 66, "The effective number of senses; of equals the least first"),
-        _number_column("half_a", "Half A", _NUMBER, 66, "N_eff in one half of the corpus"),
-        _number_column("half_b", "Half B", _NUMBER, 66, "N_eff in the other half"),
+        number_column("senses", "≥ 10 %", _COUNT, 66, "Senses with at least a tenth of the activation: most first"),
+        number_column("effective", "N_eff", _NUMBER, 66, "The effective number of senses; of equals the least first"),
+        number_column("half_a", "Half A", _NUMBER, 66, "N_eff in one half of the corpus"),
+        number_column("half_b", "Half B", _NUMBER, 66, "N_eff in the other half"),
         {"field": "confirmed", "headerName": "In both", "headerTooltip": both, "minWidth": 70,
          "filter": "agTextColumnFilter"},
-        _number_column("contexts", "Compared", _COUNT, 80, "Contexts that were compared"),
-        _number_column("strong", "Strong", _COUNT, 64, "Windows of the corpus with a strong token"),
+        number_column("contexts", "Compared", _COUNT, 80, "Contexts that were compared"),
+        number_column("strong", "Strong", _COUNT, 64, "Windows of the corpus with a strong token"),
     ]  # fmt: skip
     listed = {column["field"] for column in shown}
     seen = [{**column, "hide": False} for column in shown]  # else what was hidden before would stay hidden
@@ -182,19 +178,6 @@ def grid() -> Any:
         className="grid-table dense senses-table",
         style={"width": "100%", "height": "min(372px, 60vh)"},
     )
-
-
-def _number_column(name: str, title: str, form: dict[str, str], width: int, says: str) -> dict[str, Any]:
-    return {
-        "field": name,
-        "headerName": title,
-        "headerTooltip": says,
-        "type": "numericColumn",
-        "filter": "agNumberColumnFilter",
-        "valueFormatter": {"function": f"params.value == null ? '–' : {form['function']}"},
-        "useValueFormatterForExport": False,
-        "minWidth": width,
-    }
 
 
 def _number(value: float) -> float | None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from neuronscope import survey
 from neuronscope.analysis.polysemanticity import Polysemanticity
-from neuronscope.app.held import Held
+from neuronscope.app.held import Held, state
 from neuronscope.app.polysemantic_rows import Rows, rows_of
 from neuronscope.index import derived
 from neuronscope.jobs import checkpoint
@@ -84,13 +84,11 @@ class Surveys:
             scope.polysemanticity(index)
 
     def neuron(self, scope: Scope, index: Index, neuron: Neuron) -> Polysemanticity:
-        """One neuron: of the survey, or at once in the contexts that the index has kept of it."""
+        """One neuron: of the survey, or at once in windows that the index has kept of it."""
         surveyed = self.of(index)
         if surveyed.has(neuron):
             return surveyed.poly
-        return self._held.of(
-            ("neuron", _contents(index), neuron), lambda: scope.polysemanticity(index, neurons=[neuron])
-        )
+        return self._held.of(("neuron", *state(index), neuron), lambda: scope.polysemanticity(index, neurons=[neuron]))
 
     def contexts(self, scope: Scope, index: Index, neuron: Neuron, positions: tuple[int, ...]) -> list[Example]:
         """The contexts of some positions, with what the neuron does on every token."""
@@ -99,7 +97,7 @@ class Surveys:
             measured = scope.contexts(index, neuron, index.contexts(positions))
             return [replace(one, value=float(one.values[one.peak])) for one in measured]
 
-        return self._held.of(("contexts", _contents(index), neuron, positions), run)
+        return self._held.of(("contexts", *state(index), neuron, positions), run)
 
     def geometry(self, scope: Scope, layer: int) -> Any:
         """How the directions of a layer overlap; see `Scope.geometry`."""
@@ -120,11 +118,7 @@ def begins_itself(scope: Scope, index: Index, surveyed: Surveyed) -> bool:
     return not surveyed.whole and index.manifest.complete and scope.key.name.startswith("demo:")
 
 
-def _contents(index: Index) -> tuple[Any, ...]:
-    return str(index.store.folder), index.manifest.corpus, index.manifest.merged
-
-
 def _state(index: Index) -> tuple[Any, ...]:
     """What changes when the index does, or what is kept beside it."""
     kept = index.store.folder / derived.FOLDER
-    return *_contents(index), kept.stat().st_mtime_ns if kept.is_dir() else 0
+    return *state(index), kept.stat().st_mtime_ns if kept.is_dir() else 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import dash_ag_grid as dag
 
 from neuronscope.app.searching import spelled
-from neuronscope.app.tables import GRID_OPTIONS, csv_params
+from neuronscope.app.tables import GRID_OPTIONS, csv_params, number_column
 from neuronscope.vocabulary import Neuron
 
 if TYPE_CHECKING:
@@ -57,18 +57,18 @@ def ngrams(result: ReverseQuery, index: Index, alone: Alone | None = None) -> tu
     shown = [
         {"field": "ngram", "headerName": "N-gram", "cellRenderer": "NgramCell", "minWidth": 150, "flex": 3,
          "filter": "agTextColumnFilter", "pinned": "left"},
-        _number("n", "n", _COUNT, 48),
-        _number("mean", "Mean", _NUMBER, 66),
-        *([{**_number("alone", "Alone", _NUMBER, 84), "cellRenderer": "AloneCell"}] if alone is not None else []),
-        *([_number("kept", "Kept", _SHARE, 62)] if alone is not None else []),
-        _number("low", "Low", _NUMBER, 62),
-        _number("high", "High", _NUMBER, 62),
-        _number("max", "Max", _NUMBER, 62),
-        _number("count", "Count", _COUNT, 66),
-        _number("z", "z", _NUMBER, 56),
-        _number("lift", "Lift", _ROUNDED, 62),
-        _number("share", "Share", _SHARE, 62),
-        *([_number("agree", "Agree", _SHARE, 62)] if group else []),
+        number_column("n", "n", _COUNT, 48),
+        number_column("mean", "Mean", _NUMBER, 66),
+        *([{**number_column("alone", "Alone", _NUMBER, 84), "cellRenderer": "AloneCell"}] if alone is not None else []),
+        *([number_column("kept", "Kept", _SHARE, 62)] if alone is not None else []),
+        number_column("low", "Low", _NUMBER, 62),
+        number_column("high", "High", _NUMBER, 62),
+        number_column("max", "Max", _NUMBER, 62),
+        number_column("count", "Count", _COUNT, 66),
+        number_column("z", "z", _NUMBER, 56),
+        number_column("lift", "Lift", _ROUNDED, 62),
+        number_column("share", "Share", _SHARE, 62),
+        *([number_column("agree", "Agree", _SHARE, 62)] if group else []),
         {"field": "source", "headerName": "Source", "minWidth": 138, "filter": "agTextColumnFilter"},
     ]  # fmt: skip
     listed = {column["field"] for column in shown}
@@ -87,10 +87,10 @@ def responders_table(id: str, frame: pd.DataFrame, filename: str, *, extreme: bo
     shown = [
         {"field": "name", "headerName": "Neuron", "cellRenderer": "NeuronCell", "minWidth": 96, "flex": 2,
          "filter": "agTextColumnFilter"},
-        _number("z", "z", _NUMBER, 60),
-        _number("mean", "Mean", _NUMBER, 66),
-        *([_number("max", "Extreme", _NUMBER, 74)] if extreme else []),
-        _number("count", "Over", _COUNT, 60),
+        number_column("z", "z", _NUMBER, 60),
+        number_column("mean", "Mean", _NUMBER, 66),
+        *([number_column("max", "Extreme", _NUMBER, 74)] if extreme else []),
+        number_column("count", "Over", _COUNT, 60),
     ]  # fmt: skip
     listed = {column["field"] for column in shown}
     hidden = [{"field": name, "hide": True} for name in frame.columns if name not in listed]
@@ -123,15 +123,3 @@ def _grid(
         className=f"grid-table dense {name}".strip(),
         style={"width": "100%", "height": "min(400px, 60vh)" if tall else None},
     )
-
-
-def _number(name: str, title: str, form: dict[str, str], width: int) -> dict[str, Any]:
-    return {
-        "field": name,
-        "headerName": title,
-        "type": "numericColumn",
-        "filter": "agNumberColumnFilter",
-        "valueFormatter": form,
-        "useValueFormatterForExport": False,
-        "minWidth": width,
-    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dash_ag_grid as dag
 from dash import html
@@ -59,6 +59,20 @@ def table(
         className="grid-table dense",
         style={"width": "100%", "height": None},
     )
+
+
+def number_column(name: str, title: str, form: dict[str, str], width: int, says: str | None = None) -> dict[str, Any]:
+    """A column of numbers: how they are written, its least width in pixels, and what its heading says when asked."""
+    return {
+        "field": name,
+        "headerName": title,
+        "headerTooltip": says,
+        "type": "numericColumn",
+        "filter": "agNumberColumnFilter",
+        "valueFormatter": form,
+        "useValueFormatterForExport": False,
+        "minWidth": width,
+    }
 
 
 def csv_params(filename: str) -> dict[str, object]:

@@ -262,7 +262,7 @@ def why_not_scored(record: np.void) -> str:
 
 def read_over(poly: Polysemanticity, record: np.void) -> str:
     """What a record was found in, in words."""
-    return "contexts that the index has kept" if record["of_index"] else f"{poly.tokens:,} tokens read again"
+    return "windows that the index has kept" if record["of_index"] else f"{poly.tokens:,} tokens read again"
 
 
 def _said(poly: Polysemanticity, known: dict[int, Example], row: dict[Any, Any]) -> str:

@@ -91,8 +91,8 @@ def test_where_nothing_can_be_kept_it_is_said(tmp_path):
 def test_layers_are_numbers_and_ranges(index):
     assert atlas_answers.layers_of(None, index) is None
     assert atlas_answers.layers_of(" ", index) is None
-    assert atlas_answers.layers_of("2, 0-1", index) == [0, 1, 2]
-    for wrong, said in (("7", "layers 0 to 2"), ("2-1", "layers 0 to 2"), ("a", "cannot be read")):
+    assert atlas_answers.layers_of("2, 0-1", index) == (0, 1, 2)
+    for wrong, said in (("7", "layers 0 to 2"), ("2-1", "no list of layers"), ("a", "no list of layers")):
         with pytest.raises(InputError, match=said):
             atlas_answers.layers_of(wrong, index)
 

@@ -75,7 +75,7 @@ def test_what_is_not_surveyed_is_said_with_its_cost_and_a_single_neuron_is_found
     poly = surveys.neuron(scope, fresh, TWO)
     assert surveys.neuron(scope, fresh, TWO) is poly
     head = words(polysemantic_cards.neuron_head(Looked(poly, TWO, "+"), surveys.geometry(scope, 0)))
-    assert "contexts that the index has kept" in head
+    assert "windows that the index has kept" in head
     assert "weighs weaker senses fairly" in head
     assert polysemantic_panels.CAUTION in head
     assert "not what they mean" in head

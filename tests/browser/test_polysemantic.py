@@ -51,7 +51,7 @@ def surveyed(indexed, site):
 def test_a_neuron_is_looked_at_before_any_survey_and_a_survey_that_is_cancelled_keeps_its_layers(page):
     opened(page, layer=1, neuron=20, fresh=True)
     assert "L1.N20" in page.one("#polysemantic-neuron-head").text
-    assert "contexts that the index has kept" in page.one("#polysemantic-neuron-head").text
+    assert "windows that the index has kept" in page.one("#polysemantic-neuron-head").text
     assert "have not been surveyed" in page.one("#polysemantic-survey-head").text
     assert not shown(page, "#polysemantic-ranked")
 

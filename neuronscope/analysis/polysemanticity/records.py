@@ -56,7 +56,7 @@ class Polysemanticity:
     records: np.ndarray
     """One record for each neuron and sign; see `RECORD`."""
     tokens: int
-    """Tokens that whole layers were read over; 0 if the contexts of the index were used."""
+    """Tokens that whole layers were read over; 0 if the windows of the index were used."""
     shown: dict[int, str]
     """How each id of the corpus is shown."""
     ids: Integer[np.ndarray, " tokens"]
@@ -88,11 +88,17 @@ class Polysemanticity:
             "contexts": r["contexts"].astype(np.int64),
             "strong": r["strong"].astype(np.int64),
             "cut": r["cut"],
-            "source": np.where(r["of_index"], "contexts of the index", f"{self.tokens:,} tokens"),
+            "source": np.where(r["of_index"], "windows of the index", f"{self.tokens:,} tokens"),
         }
-        table = pd.DataFrame(columns)
-        keys = ["senses", "effective", "layer", "neuron"]
-        return table.sort_values(keys, ascending=[False, True, True, True], kind="stable", ignore_index=True)
+        return pd.DataFrame(columns).iloc[self.order].reset_index(drop=True)
+
+    @property
+    def order(self) -> Integer[np.ndarray, " records"]:
+        """The places of the records in the order of the table."""
+        r = self.records
+        scored = r["verdict"] == 0
+        senses = np.where(scored, r["modes"].astype(np.int64), -1)
+        return np.lexsort((r["neuron"], r["layer"], np.where(scored, r["effective"], np.inf), -senses))
 
     @property
     def retest(self) -> float:

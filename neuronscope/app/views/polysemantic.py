@@ -1,7 +1,7 @@
 """The Polysemantic view: which neurons mean several things?
 
 All neurons are ranked once the model has surveyed them, in the background; any one of them can be looked at before, in
-the contexts that the index has kept of it.
+windows that the index has kept of it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html,
 from dash.exceptions import PreventUpdate
 
 from neuronscope.app import indexing, polysemantic_cards, polysemantic_panels, polysemantic_rows, scenes
-from neuronscope.app.asking import Frame, asked
+from neuronscope.app.asking import Frame, asked, indexed
 from neuronscope.app.examples import example_list
 from neuronscope.app.graphs import csv_id, framed
 from neuronscope.app.parts import choices, empty, heading
@@ -303,8 +303,4 @@ def _changes() -> tuple[Input, ...]:
 
 def _shown(workspace: Workspace, search: str | None, ready: Any) -> tuple[Scope, Selection, Index]:
     """The scope, the selection and the index; a callback has nothing to do where there is none, or it is not seen."""
-    scope, selection = asked(workspace, NAME, search, ready)
-    index = workspace.index_of(scope)
-    if index is None:
-        raise PreventUpdate
-    return scope, selection, index
+    return indexed(workspace, NAME, search, ready)

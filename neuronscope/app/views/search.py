@@ -14,7 +14,7 @@ from dash.exceptions import PreventUpdate
 from neuronscope.app import indexing, scenes, search_contexts, search_tables
 from neuronscope.app import search_panels as panels
 from neuronscope.app import searching as terms
-from neuronscope.app.asking import Frame, asked
+from neuronscope.app.asking import Frame, asked, indexed
 from neuronscope.app.graphs import csv_id, framed
 from neuronscope.app.parts import choices, empty, heading, select
 from neuronscope.app.scenes import Scene, scene_id
@@ -348,9 +348,8 @@ def _searched(
     workspace: Workspace, search: str | None, ready: Any, ask: str | None = None
 ) -> tuple[Scope, Selection, Index]:
     """The scope, the selection and the index; a callback has nothing to do where there is none, or it is not seen."""
-    scope, selection = asked(workspace, NAME, search, ready)
-    index = workspace.index_of(scope)
-    if index is None or ask not in (None, selection.ask):
+    scope, selection, index = indexed(workspace, NAME, search, ready)
+    if ask not in (None, selection.ask):
         raise PreventUpdate
     return scope, selection, index
 
