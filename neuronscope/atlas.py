@@ -97,7 +97,7 @@ def alive(store: Store) -> Bool[np.ndarray, " units"]:
 def together(
     store: Store, rows: Sequence[int], sign: str = "+", count: int = 20
 ) -> tuple[Integer[np.ndarray, " contexts"], Integer[np.ndarray, " contexts"]]:
-    """Positions where most members of a group have one of their strongest contexts, and how many members do.
+    """Positions that many members of a group have among their strongest, and how many: the most shared first.
 
     Each member's 50 strongest contexts vote for their window, at the position where most of the votes fall.
     """

@@ -276,7 +276,7 @@ class Index:
         return atlas.clusters(self.store, k, method=method, layers=layers, rows=self._rows(neurons), seed=seed)
 
     def together(self, neurons: Sequence[Neuron], sign: str = "+", count: int = 20) -> list[tuple[Example, int]]:
-        """Contexts in which most of some neurons have one of their strongest activations, and how many of them do."""
+        """Contexts that many of some neurons have among their strongest, and how many: the most shared first."""
         from neuronscope import atlas
 
         positions, members = atlas.together(self.store, [self.row(neuron) for neuron in neurons], sign, count)

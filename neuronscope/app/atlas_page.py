@@ -1,4 +1,4 @@
-"""The page of one group of neurons: how firmly it holds together, what excites it, and where all of it fires."""
+"""The page of one group of neurons: how firmly it holds together, what excites it, and where many of it fire."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def page_facts(members: Members, clusters: Clusters | None) -> list[Any]:
 
 
 def page_read(scope: Scope, index: Index, members: Members) -> list[Any]:
-    """What excites the group, and the contexts in which most of it fires; the model is run for these."""
+    """What excites the group, and contexts that many of it share; the model is run for these."""
     asked = members.neurons[:ASKED]
     some = f"of the {ASKED} with the largest loading" if len(members.neurons) > ASKED else "of all members"
     try:
@@ -128,8 +128,8 @@ def _together(scope: Scope, index: Index, members: Members, asked: tuple[Neuron,
     least = min(count for _, count in found)
     told = f"{most}" if most == least else f"{least} to {most}"
     caption = (
-        f"windows that most members have among their strongest ({told} of {len(asked)}); colours and numbers are the "
-        f"activations of {first}, whose loading is largest"
+        f"windows that the most members have among their strongest ({told} of {len(asked)}); colours and numbers are "
+        f"the activations of {first}, whose loading is largest"
     )
     return card(heading(title, caption), _counted(valued, marks, found, limit, len(asked)))
 
