@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from neuronscope.indexed import Index
     from neuronscope.notebook import show
     from neuronscope.scope import Scope, Workspace
+    from neuronscope.series import Drift
     from neuronscope.vocabulary import Activations, Neuron, Site, Tokens
 
 __version__ = VERSION
 
 __all__ = [
     "Activations",
+    "Drift",
     "Index",
     "Neuron",
     "NeuronScopeError",
@@ -42,6 +44,7 @@ __all__ = [
     "attach",
     "figures",
     "load",
+    "open_drift",
     "open_index",
     "show",
 ]
@@ -55,6 +58,7 @@ _WHERE = {
     "Tokens": "vocabulary",
     "Workspace": "scope",
     "show": "notebook",
+    "Drift": "series",
     "Index": "indexed",
 }
 
@@ -108,6 +112,17 @@ def open_index(folder: Path | str) -> Index:
     from neuronscope.indexed import Index
 
     return Index.open(folder)
+
+
+def open_drift(folder: Path | str) -> Drift:
+    """Open what `Scope.drift` or `neuronscope drift` measured; no model is needed.
+
+    Raises:
+        DriftProblem: if there is none in `folder`, or its files are not what its manifest says.
+    """
+    from neuronscope.series import Drift
+
+    return Drift.open(folder)
 
 
 def __getattr__(name: str) -> Any:

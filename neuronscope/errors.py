@@ -12,12 +12,14 @@
     │   ├── NoSuchLayer         a layer the model does not have
     │   ├── NoSuchNeuron        a neuron the layer does not have, or a name that is not one
     │   ├── NoSuchSite          a place in the network that this model does not have
+    │   ├── NotOfSeries         a checkpoint that cannot be compared with its base
     │   └── NoSuchToken         a token position that the text does not have
     ├── IndexProblem            an index that cannot be opened, continued or trusted
     │   ├── NoIndex             no index in this folder, or not yet one that can be read
     │   ├── OtherIndex          it was made from another model, precision, tokenizer or corpus
     │   ├── BusyIndex           another process is building it
     │   └── DamagedIndex        its files are not what its manifest says
+    ├── DriftProblem            a drift that cannot be opened, continued or trusted
     ├── FileError               a file that cannot be read, or must not be written
     ├── CannotServe             an address at which no page can be served
     ├── Refused                 something this server does not do, for safety
@@ -85,6 +87,14 @@ class NoSuchSite(InputError):
 
 class NoSuchToken(InputError):
     """A token position that the text does not have."""
+
+
+class NotOfSeries(InputError):
+    """A checkpoint whose layers, neurons or tokens are not those of its base."""
+
+
+class DriftProblem(NeuronScopeError):
+    """The results of a drift that cannot be opened, continued or trusted."""
 
 
 class IndexProblem(NeuronScopeError):

@@ -428,25 +428,9 @@ class Index:
         return sorted(found.values(), key=lambda one: (-one[1] * turned, one[0]))[: len(card["values"][0])]
 
     def _example(self, position: int, value: float, context: np.ndarray | None = None) -> Example:
-        """The context of a position: 17 tokens before, 6 after, within its window."""
-        from neuronscope.index.accumulators import NO_VALUE
-        from neuronscope.index.plan import AFTER, BEFORE
+        from neuronscope.index.excerpts import excerpt
 
-        corpus = self.store.corpus
-        window = corpus.windows[int(corpus.window_of(np.array([position]))[0])]
-        first = max(position - BEFORE, int(window["first"]))
-        last = min(position + AFTER + 1, int(window["first"]) + int(window["length"]))
-        tokens = corpus.tokens(first, last)
-        values = np.full(last - first, np.nan)
-        if context is not None:
-            part = context[first - position + BEFORE : last - position + BEFORE].astype(np.float64)
-            values = np.where(part == NO_VALUE, np.nan, part / 127 * abs(value))
-        values[position - first] = value
-        place = corpus.place(position)
-        document = f"{place.source}, document {place.document}"
-        return Example(
-            tokens.text, tokens.display, values, position - first, value, position, document, place.character
-        )
+        return excerpt(self.store.corpus, position, value, context)
 
     def seen(
         self, neuron: Neuron, sign: str = "+"

@@ -38,9 +38,11 @@ if TYPE_CHECKING:
     from neuronscope.analysis.reverse_query import Alone, ReverseQuery
     from neuronscope.engine.capture import Long
     from neuronscope.index.distributed import Cluster
+    from neuronscope.index.scan import Lend
     from neuronscope.indexed import Index
     from neuronscope.models.loading import LoadedModel
     from neuronscope.models.memory import Memory
+    from neuronscope.series import Drift
 
 DEFAULT_MODEL = "demo:stories"
 _CACHE_VERSION = 1
@@ -489,6 +491,67 @@ class Scope:
             with self._lent() as model:
                 parts.append(gate_alignment(model, layer))
         return np.concatenate(parts)
+
+    def drift(
+        self,
+        checkpoints: str | Path | Sequence[str | Path],
+        corpus: str | Path | Sequence[str | Path],
+        *,
+        control: str | Path | None = None,
+        folder: Path | str | None = None,
+        tokens: int | None = None,
+        window: int | None = None,
+        field: str = "text",
+    ) -> Drift:
+        """What changed from this model to each of its checkpoints, neuron by neuron.
+
+        Each checkpoint runs over the probe corpus once, beside what this model did on the same tokens; besides this
+        model one is in memory at a time. What is done is kept: asked again, the rest is run.
+
+        Args:
+            checkpoints: Folders, a folder full of them, adapters, hub names with revisions, such as
+                `EleutherAI/pythia-70m@step1000`, or `demo:stories/*`.
+            corpus: What to compare them on: files, folders, patterns, or `hf:` data sets; see `neuronscope.corpus`.
+            control: A checkpoint that was trained as long on more of the old data: drift beyond it is not generic.
+            folder: Where the results go; by default a folder of their own below the data folder.
+            tokens: The most tokens to read; 50,000 by default.
+            window: Tokens that run together; 128, or the model's context if that is shorter.
+            field: The JSON field or column that holds the text.
+
+        Raises:
+            ModelNotFound, InputError: if no checkpoint is named that there is.
+            NotOfSeries, ModelError: if no checkpoint at all can be compared; one that cannot is among `Drift.problems`.
+            DriftProblem, FileError: see `neuronscope.series.measure`.
+            Cancelled: at any layer of any batch; checkpoints that are done are kept.
+        """
+        from neuronscope import series
+
+        named, texts = ([one] if isinstance(one, str | Path) else list(one) for one in (checkpoints, corpus))
+        candidates = series.find(named)
+        beside = None if control is None else series.find([control])[-1]
+        probing = series.Probing(
+            tuple(map(str, texts)), tokens or series.TOKENS, window, field, self.workspace.settings.offline
+        )
+        where = (
+            Path(folder).expanduser()
+            if folder is not None
+            else series.folder_for(self.workspace.settings.data_folder, self.card, candidates, beside, probing)
+        )
+        series.measure(self._lent, self._borrowed, self.card, candidates, beside, where, probing)
+        return series.Drift.open(where)
+
+    @contextmanager
+    def _borrowed(self, name: str) -> Iterator[Lend]:
+        """Another model, held as this one is, for as long as it is needed."""
+        manager = self.workspace.manager
+        key = Key(name, self.card.precision if not self.key.attached else "auto", self.key.device)
+        warm = key in manager.cards()
+        manager.load(key)
+        try:
+            yield lambda: manager.lend(key)
+        finally:
+            if not warm:
+                manager.evict(key)
 
     def contexts(self, index: Index, neuron: Neuron, examples: Sequence[Example]) -> list[Example]:
         """Examples of an index with the activation on every token, measured by running their windows again."""

@@ -29,8 +29,8 @@ from neuronscope.vocabulary import Activations, Site, Tokens
 Long = Literal["refuse", "window"]
 Side = Literal["right", "left"]
 See = Callable[[Tensor], None]
-Place = Site | Literal["input"]
-"""A site, or what enters the MLP behind its norm, which is not one that a person asks for."""
+Place = Site | Literal["input", "output"]
+"""A site, or one that no person asks for: what enters the MLP behind its norm; what leaves the base model, once."""
 
 BATCH_TOKENS = 1024
 """The most tokens, padding included, that run together."""
@@ -122,8 +122,9 @@ def run(
     """Run one padded batch and hand what passes at each site of `layers` to `see(site, place of the layer)`.
 
     Each function gets a tensor [batch, positions, units] of the model's own precision, which it must not keep: some
-    families change it in place afterwards. Within a layer, gate and up pass before the neurons. The model stops after
-    the last of them, and is left as it was whatever happens.
+    families change it in place afterwards. Within a layer, gate and up pass before the neurons; what leaves the base
+    model passes last, with the last layer. The model stops after the last of them, and is left as it was whatever
+    happens.
     """
     batch, length = ids.shape
 
@@ -314,9 +315,12 @@ def _hooks(
 
     for place, layer in enumerate(layers):
         for site in sites:
+            if site == "output" and layer != layers[-1]:
+                continue
             copy = keep(site, place)
             module, see, enters = _where(model, site, layer, last(site, copy) if layer == layers[-1] else copy)
-            yield module, only(layer, see) if model.family.shared_block else see, enters
+            shared = model.family.shared_block and site != "output"
+            yield module, only(layer, see) if shared else see, enters
 
 
 def _where(model: LoadedModel, site: Place, layer: int, see: See) -> tuple[nn.Module, See, bool]:
@@ -328,6 +332,8 @@ def _where(model: LoadedModel, site: Place, layer: int, see: See) -> tuple[nn.Mo
         return model.in_block(layer, family.attention_out), see, True
     if site is Site.RESIDUAL:
         return model.blocks[layer], see, False
+    if site == "output":
+        return model.base, see, False
     if site == "input":
         return model.in_block(layer, family.up), see, True
     path = family.up if site is Site.UP else family.gate
@@ -339,5 +345,5 @@ def _where(model: LoadedModel, site: Place, layer: int, see: See) -> tuple[nn.Mo
 
 
 def _tensor(output: Any) -> Tensor:
-    """Blocks return a tensor in some families and a tuple that begins with it in others."""
-    return output[0] if isinstance(output, tuple) else output
+    """Blocks return a tensor in some families and a tuple that begins with it in others, models an object that does."""
+    return output if isinstance(output, Tensor) else output[0]

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Integer
 from scipy import stats
 from torch import Tensor
 
@@ -57,7 +57,7 @@ def weights(model: LoadedModel, neuron: Neuron, *, count: int = 20) -> NeuronWei
         norm_in=up.norm().item(),
         norm_gate=gate.norm().item() if gate is not None else None,
         norm_out=written.norm().item(),
-        bias=_read_bias(model, neuron),
+        bias=float(read_biases(model, neuron.layer)[neuron.index]),
         write_kurtosis=None if over_vocabulary is None else float(stats.kurtosis(over_vocabulary)),
         write_skewness=None if over_vocabulary is None else float(stats.skew(over_vocabulary)),
     )
@@ -87,6 +87,32 @@ def next_token_logits(model: LoadedModel, tokens: Tokens) -> Float[np.ndarray, "
         with torch.inference_mode():
             logits = model.unembedding(output.last_hidden_state[0]).float() * _logit_scale(model)
             return _capped(model, logits).cpu().numpy()
+
+
+def next_token_losses(
+    model: LoadedModel, leaving: Float[Tensor, "tokens width"], following: Integer[Tensor, " tokens"]
+) -> Float[Tensor, " tokens"]:
+    """-log p of the token that follows, in nats, from what leaves the base model at each token; on the CPU.
+
+    Raises:
+        UnsupportedModel: if the model predicts no next token.
+    """
+    _predicts(model)
+    with torch.inference_mode():
+        logits = _capped(model, model.unembedding(leaving).float() * _logit_scale(model))
+        return torch.nn.functional.cross_entropy(logits, following.to(logits.device), reduction="none").cpu()
+
+
+def read_biases(model: LoadedModel, layer: int) -> Float[np.ndarray, " neurons"]:
+    """The bias of every neuron of a layer's up projection, with the norm's bias folded in; 0 where there is none."""
+    family, count = model.family, model.card.neurons
+    up = model.in_block(layer, family.up)
+    half = slice(count, None) if family.fused else slice(None)
+    own = bias(up)[half].cpu()
+    norm = model.mlp_norm(layer)
+    shift = None if norm is None else weight(norm, "bias")
+    folded = own if shift is None else own + shift.float().cpu() @ matrix(up)[:, half].cpu()
+    return folded.numpy()
 
 
 def direct_effects(
@@ -192,14 +218,6 @@ def _numbers(module: Any) -> Float[Tensor, "vocabulary width"]:
     held = weight(module)
     assert held is not None, "embeddings have weights"
     return held
-
-
-def _read_bias(model: LoadedModel, neuron: Neuron) -> float:
-    up = model.in_block(neuron.layer, model.family.up)
-    column = neuron.index + (model.card.neurons if model.family.fused else 0)
-    shift = weight(model.mlp_norm(neuron.layer), "bias")
-    own = bias(up)[column].item()
-    return own if shift is None else own + (shift.float().cpu() @ matrix(up)[:, column].cpu()).item()
 
 
 def _toward(

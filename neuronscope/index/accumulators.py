@@ -86,11 +86,11 @@ class Tops:
     """The k-th best so far: nothing below it need be looked at."""
 
     @classmethod
-    def empty(cls, sign: int, neurons: int, floor: Float[Tensor, " neurons"]) -> Tops:
-        """No contexts yet; values below `floor` are known not to count."""
+    def empty(cls, sign: int, neurons: int, floor: Float[Tensor, " neurons"], places: int = K) -> Tops:
+        """No contexts yet, and room for `places`; values below `floor` are known not to count."""
         device = floor.device
-        keys = torch.full((K, neurons), NOTHING, dtype=torch.int64, device=device)
-        contexts = torch.full((K, neurons, CONTEXT), NO_VALUE, dtype=torch.int8, device=device)
+        keys = torch.full((places, neurons), NOTHING, dtype=torch.int64, device=device)
+        contexts = torch.full((places, neurons, CONTEXT), NO_VALUE, dtype=torch.int8, device=device)
         return cls(sign, keys, contexts, floor.clone())
 
     def see(

@@ -208,7 +208,7 @@ CATALOGUE: tuple[Entry, ...] = (
 
 
 def demo_folder(name: str) -> Path:
-    """The folder of a demo model or of one of its checkpoints, such as `demo:stories/step-0100`.
+    """The folder of a demo model, or of a checkpoint of its fine-tuning: `demo:stories/step-0100` or `/control`.
 
     Raises:
         ModelNotFound: naming the demo models there are.
@@ -220,7 +220,10 @@ def demo_folder(name: str) -> Path:
     folder = _DEMO_FOLDER / model
     if not checkpoint:
         return folder
-    steps = sorted(found.name for found in (folder / "checkpoints").glob("*") if found.is_dir())
-    if checkpoint not in steps:
-        raise ModelNotFound(f"No checkpoint {checkpoint!r} of {DEMO_PREFIX}{model}: there are {', '.join(steps)}.")
-    return folder / "checkpoints" / checkpoint
+    found = {place.name: place for place in sorted((folder / "checkpoints").glob("*")) if place.is_dir()}
+    for place in (folder / "control").glob("*"):
+        found["control"] = place
+    if checkpoint not in found:
+        there_are = f"there are {', '.join(found)}" if found else "it has none"
+        raise ModelNotFound(f"No checkpoint {checkpoint!r} of {DEMO_PREFIX}{model}: {there_are}.")
+    return found[checkpoint]

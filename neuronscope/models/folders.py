@@ -15,6 +15,7 @@ from neuronscope.errors import ModelNotFound, UnsupportedModel
 from neuronscope.models import pickles
 
 CONFIG = "config.json"
+ADAPTER = "adapter_config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 OLDER_WEIGHTS = "pytorch_model.bin"
@@ -100,7 +101,7 @@ def _instead_of_a_model(folder: Path) -> str:
     if not inside:
         return f"that folder is empty. {_SAVE_AGAIN}"
     without = f"that folder has no {CONFIG}"
-    if (folder / "adapter_config.json").exists():
+    if (folder / ADAPTER).exists():
         return f"{without}, only an adapter. Merge it into its model (merge_and_unload) and save that."
     if any(path.suffix == ".gguf" for path in inside):
         return f"{without}, only GGUF weights, which are not read. Give the model they were made from."

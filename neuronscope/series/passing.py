@@ -1,0 +1,298 @@
+"""One checkpoint over the probe corpus: every token once, its neurons beside the base's on the same tokens.
+
+The base's activations wait in one file, in the order in which batches and layers come by, so that they are read as a
+stream: memory holds those of one layer and batch, whatever the corpus. The model is borrowed a batch at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float16, Integer
+from torch import Tensor
+
+from neuronscope.analysis.drift import NOTHING
+from neuronscope.engine.capture import Place, See, evaluating, run
+from neuronscope.engine.weights import next_token_losses
+from neuronscope.errors import DamagedIndex
+from neuronscope.index.accumulators import Tops, unpack
+from neuronscope.index.plan import Batch, Plan, hashes
+from neuronscope.index.scan import Lend
+from neuronscope.models.loading import LoadedModel
+from neuronscope.series.accumulate import LARGEST_HALF, LayerSums
+from neuronscope.shrinkage import posterior, random_effects
+from neuronscope.vocabulary import ModelCard, Site
+
+BLOCKS = 32
+"""Blocks of windows that are drawn again for intervals."""
+SAMPLE = 2048
+"""Tokens whose activations are kept: for distributions and the map."""
+KERNEL = 1024
+"""The first of them, by which layers are compared and neurons matched."""
+LOSS = 4096
+"""Tokens whose next one is predicted, the sampled ones among them."""
+CONTEXTS = 10
+"""Strongest contexts kept of either sign."""
+TOKENS = 20
+"""Tokens of highest and of lowest mean kept."""
+_COURTESY = 0.0005
+"""Seconds between two batches in which whoever waits for the model gets it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Passed:
+    """What one checkpoint left behind; the neurons of all layers stand one after the other."""
+
+    counts: Integer[np.ndarray, " blocks"]
+    """Tokens of each block that count."""
+    sums: Float[np.ndarray, "blocks quantities units"]
+    """`analysis.drift.QUANTITIES`, summed over them; a is the base."""
+    mean: Float[np.ndarray, " units"]
+    """The checkpoint's mean activation."""
+    sample: Float16[np.ndarray, "units sample"]
+    """Its activations on the sampled tokens."""
+    context_values: Float[np.ndarray, "units 2 contexts"]
+    """The strongest of either side, their sign turned for the negative side; NaN where there is none."""
+    context_positions: Integer[np.ndarray, "units 2 contexts"]
+    """Where."""
+    contexts: Integer[np.ndarray, "units 2 contexts around"]
+    """The values around each, as in an index."""
+    token_ids: Integer[np.ndarray, "units 2 ranks"]
+    """The tokens of highest and of lowest empirical-Bayes mean; `NOTHING` where there are fewer."""
+    token_means: Float[np.ndarray, "units 2 ranks"]
+    """Their plain means."""
+    loss: Float[np.ndarray, " predicted"]
+    """-log p of the next token in nats; NaN where none follows, or none is predicted."""
+    residual: Float16[np.ndarray, "layers kernel width"]
+    """The residual stream behind each block on the first sampled tokens."""
+    centres: Float[np.ndarray, " units"]
+    """What the sums are taken about."""
+
+
+class Probe:
+    """The probe corpus as every checkpoint sees it: the same batches in the same order."""
+
+    def __init__(self, plan: Plan, most: int | None = None) -> None:
+        """Of all the plan's tokens, or only of as many batches as hold `most`."""
+        self.plan, self.most = plan, most
+        self._first = plan.corpus.windows["first"].astype(np.int64)
+        self.blocks = min(BLOCKS, len(self._first))
+        order = np.random.default_rng(0).permutation(len(self._first))
+        self._block = np.empty(len(self._first), np.int64)
+        self._block[order] = np.arange(len(self._first)) % self.blocks
+        positions = np.flatnonzero(plan.kept)
+        self.predicted = positions[np.lexsort((positions, hashes(positions, seed=2)))][:LOSS]
+        self.sampled = self.predicted[:SAMPLE]
+        self._place = {int(position): place for place, position in enumerate(self.predicted)}
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens are read."""
+        counted = int(self.plan.kept.sum())
+        return counted if self.most is None else min(self.most, counted)
+
+    def batches(self) -> Iterator[Batch]:
+        """The batches, always the same."""
+        seen = 0
+        for shard in range(len(self.plan.shards)):
+            for batch in self.plan.batches(shard):
+                if self.most is not None and seen >= self.most:
+                    return
+                seen += batch.count
+                yield batch
+
+    def blocks_of(self, batch: Batch) -> Integer[np.ndarray, " windows"]:
+        """The block of each window of a batch."""
+        first = batch.base.cpu().numpy() + len(self.plan.corpus.lead)
+        return self._block[np.searchsorted(self._first, first)]
+
+    def drawn(self, batch: Batch) -> tuple[Integer[Tensor, " n"], Integer[Tensor, " n"]]:
+        """The places of a batch that are predicted from, and which of `predicted` each is."""
+        flat = np.flatnonzero(batch.kept.cpu().numpy())
+        rows, columns = np.divmod(flat, batch.kept.shape[1])
+        places = [self._place.get(position, -1) for position in (batch.base.cpu().numpy()[rows] + columns).tolist()]
+        found = np.array(places, np.int64)
+        return torch.from_numpy(flat[found >= 0]), torch.from_numpy(found[found >= 0])
+
+
+def run_base(lend: Lend, probe: Probe, stream: IO[bytes], seen: Callable[[int], None] = lambda _: None) -> Passed:
+    """Run the base and write its activations to `stream`, for the checkpoints to be compared with."""
+    return _Run(lend, probe, None, seen).over(stream)
+
+
+def run_beside(
+    lend: Lend,
+    probe: Probe,
+    stream: IO[bytes],
+    centres: Float[np.ndarray, " units"],
+    seen: Callable[[int], None] = lambda _: None,
+) -> Passed:
+    """Run a checkpoint beside the base, whose activations are read from `stream` and whose `centres` are given."""
+    return _Run(lend, probe, centres, seen).over(stream)
+
+
+class _Run:
+    """One pass over the probe corpus."""
+
+    def __init__(
+        self,
+        lend: Lend,
+        probe: Probe,
+        centres: Float[np.ndarray, " units"] | None,
+        seen: Callable[[int], None],
+    ) -> None:
+        self._lend, self._probe, self._centres, self._seen = lend, probe, centres, seen
+        self._layers: dict[int, LayerSums] = {}
+        self._slots = np.zeros(len(probe.plan.tabulated), np.int64)
+        self._counts = np.zeros(probe.blocks, np.int64)
+        self._loss = np.full(len(probe.predicted), np.nan, np.float32)
+
+    def over(self, stream: IO[bytes]) -> Passed:
+        """Run every batch; each of its layers is a checkpoint."""
+        with self._lend() as model:
+            card = model.card
+        kernel = min(KERNEL, len(self._probe.sampled))
+        residual = np.zeros((card.layers, kernel, card.width), np.float16)
+        sites: list[Place] = [Site.NEURONS, Site.RESIDUAL]
+        if card.causal:
+            sites.append("output")
+        for batch in self._probe.batches():
+            seeing = _Batch(self, batch, stream, residual)
+            with self._lend() as model, evaluating(model.network):
+                seeing.model = model
+                run(model, batch.ids, batch.real, sites, range(card.layers), seeing.see)
+            self._slots += np.bincount(batch.slots.numpy(), minlength=len(self._slots))
+            self._seen(batch.count)
+            time.sleep(_COURTESY)
+        return self._passed(card, residual)
+
+    def layer(self, layer: int, neurons: int, device: torch.device) -> LayerSums:
+        """What is kept of a layer."""
+        if layer not in self._layers:
+            own = slice(layer * neurons, (layer + 1) * neurons)
+            centre = None if self._centres is None else torch.from_numpy(self._centres[own]).float().to(device)
+            self._layers[layer] = LayerSums(
+                centre,
+                neurons=neurons,
+                blocks=self._probe.blocks,
+                slots=len(self._slots),
+                sample=len(self._probe.sampled),
+                contexts=CONTEXTS,
+                device=device,
+            )
+        return self._layers[layer]
+
+    def _passed(self, card: ModelCard, residual: Float16[np.ndarray, "layers kernel width"]) -> Passed:
+        layers = [self._layers[layer] for layer in range(card.layers)]
+        held = self._counts > 0
+        counts = self._counts[held]
+        sums = np.concatenate([layer.sums.cpu().numpy()[held] for layer in layers], axis=2)
+        mean = np.concatenate([layer.mean(int(counts.sum())) for layer in layers])
+        tops = [[_sorted(top) for top in layer.tops] for layer in layers]
+        tokens = [self._tokens(layer, counts) for layer in layers]
+        return Passed(
+            counts=counts,
+            sums=sums,
+            mean=mean,
+            sample=np.concatenate([layer.sample.cpu().numpy().T for layer in layers]),
+            context_values=np.concatenate([np.stack([top[0] for top in both], 1) for both in tops]),
+            context_positions=np.concatenate([np.stack([top[1] for top in both], 1) for both in tops]),
+            contexts=np.concatenate([np.stack([top[2] for top in both], 1) for both in tops]),
+            token_ids=np.concatenate([ids for ids, _ in tokens]),
+            token_means=np.concatenate([means for _, means in tokens]),
+            loss=self._loss,
+            residual=residual,
+            centres=np.concatenate([layer.centre.cpu().numpy() for layer in layers if layer.centre is not None]),
+        )
+
+    def _tokens(
+        self, layer: LayerSums, counts: Integer[np.ndarray, " blocks"]
+    ) -> tuple[Integer[np.ndarray, "neurons 2 ranks"], Float[np.ndarray, "neurons 2 ranks"]]:
+        """The tokens of highest and of lowest shrunken mean, and their plain means."""
+        neurons, total = layer.token_sums.shape[1], int(counts.sum())
+        ids = np.full((neurons, 2, TOKENS), NOTHING, np.uint32)
+        plain = np.full((neurons, 2, TOKENS), np.nan, np.float32)
+        present = np.flatnonzero(self._slots)
+        if not len(present):
+            return ids, plain
+        n = self._slots[present]
+        means = layer.token_sums.cpu().numpy()[present].astype(np.float64) / n[:, None]
+        effects = random_effects(n, means, layer.mean(total), layer.variance(total), total)
+        ranked = posterior(effects, n[:, None], means).mean
+        order = np.argsort(-ranked, axis=0, kind="stable")
+        for side, best in enumerate((order, order[::-1])):
+            chosen = best[:TOKENS]
+            ids[:, side, : len(chosen)] = self._probe.plan.tabulated[present[chosen]].T
+            plain[:, side, : len(chosen)] = np.take_along_axis(means, chosen, 0).T
+        return ids, plain
+
+
+class _Batch:
+    """What to do with the values of one batch as they pass."""
+
+    model: LoadedModel
+    """Lent for this batch."""
+
+    def __init__(
+        self, pass_: _Run, batch: Batch, stream: IO[bytes], residual: Float16[np.ndarray, "layers kernel width"]
+    ) -> None:
+        self._run, self._batch, self._stream, self._residual = pass_, batch, stream, residual
+        self._blocks = pass_._probe.blocks_of(batch)
+        self._places, self._rows = pass_._probe.drawn(batch)
+        np.add.at(pass_._counts, self._blocks, batch.kept.sum(1).cpu().numpy())
+        self._here: dict[torch.device, Batch] = {batch.ids.device: batch}
+
+    def see(self, site: Place, layer: int) -> See:
+        """What to do with the values of a layer."""
+        if site == "output":
+            return self._predict
+        return lambda values: (self._neurons if site is Site.NEURONS else self._stream_of)(values, layer)
+
+    def _neurons(self, values: Float[Tensor, "windows tokens neurons"], layer: int) -> None:
+        device, neurons = values.device, values.shape[-1]
+        if device not in self._here:
+            self._here[device] = self._batch.to(device)
+        beside = None
+        if self._run._centres is not None:
+            raw = bytearray(self._batch.count * neurons * 2)
+            if self._stream.readinto(raw) != len(raw):  # type: ignore[attr-defined]
+                raise DamagedIndex("The base's activations are not as long as they were written. Ask again.")
+            beside = torch.frombuffer(raw, dtype=torch.float16).view(-1, neurons).to(device)
+        small = self._rows < len(self._run._probe.sampled)
+        rounded = self._run.layer(layer, neurons, device).see(
+            values.float(), self._here[device], self._blocks, (self._places[small], self._rows[small]), beside
+        )
+        if beside is None:
+            self._stream.write(rounded.cpu().numpy().data)
+
+    def _stream_of(self, values: Float[Tensor, "windows tokens width"], layer: int) -> None:
+        small = self._rows < self._residual.shape[1]
+        picked = values.reshape(-1, values.shape[-1])[self._places[small].to(values.device)]
+        kept = picked.clamp(-LARGEST_HALF, LARGEST_HALF).to(torch.float16).cpu().numpy()
+        self._residual[layer, self._rows[small].numpy()] = kept
+
+    def _predict(self, leaving: Float[Tensor, "windows tokens width"]) -> None:
+        """The loss at the places that are predicted from and have a next token of the text."""
+        width = leaving.shape[1]
+        text = self._batch.text.reshape(-1)
+        after = self._places + 1
+        has = (after % width != 0) & text[after.clamp(max=len(text) - 1)]
+        places, rows = self._places[has], self._rows[has]
+        if not len(places):
+            return
+        following = self._batch.ids.reshape(-1)[places + 1]
+        flat = leaving.reshape(-1, leaving.shape[-1])[places.to(leaving.device)]
+        self._run._loss[rows.numpy()] = next_token_losses(self.model, flat, following).numpy()
+
+
+def _sorted(top: Tops) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The contexts of one side from the strongest down: values, positions, and the values around."""
+    keys, order = top.keys.sort(0, descending=True)
+    contexts = top.contexts.gather(0, order[:, :, None].expand(-1, -1, top.contexts.shape[2]))
+    values, positions = unpack(keys.T.cpu().numpy())
+    return values, positions, contexts.transpose(0, 1).contiguous().cpu().numpy()

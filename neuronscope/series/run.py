@@ -1,0 +1,392 @@
+"""Measuring a drift: the base once, then one checkpoint after the other beside it, each kept as soon as it has run.
+
+Beside the base one more model is in memory at a time. A checkpoint that is missing, damaged or of another kind loses
+only itself. Asked again, the work goes on with the first checkpoint that is not done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from neuronscope.analysis import drift as measures
+from neuronscope.errors import DriftProblem, FileError, ModelError, NotOfSeries
+from neuronscope.index.encoding import Encoder
+from neuronscope.index.plan import Plan
+from neuronscope.index.read_corpus import NAME as CORPUS
+from neuronscope.index.read_corpus import ReadCorpus
+from neuronscope.index.reading import read
+from neuronscope.index.scan import Lend, threads
+from neuronscope.jobs import report, track
+from neuronscope.models.copies import in_other_numbers
+from neuronscope.series import store, weights
+from neuronscope.series.finding import Candidate
+from neuronscope.series.passing import KERNEL, Passed, Probe, run_base, run_beside
+from neuronscope.series.store import BASE, CONTROL, LAYER, RECORD, Checkpoint, Manifest
+from neuronscope.vocabulary import ModelCard
+
+TOKENS = 50_000
+"""Tokens of the probe corpus, unless more or fewer are asked for."""
+FLOOR_TOKENS = 8192
+"""Tokens over which the noise floor is measured."""
+
+Borrow = Callable[[str], AbstractContextManager[Lend]]
+"""How to get at a checkpoint by name: a context in which it is in memory."""
+
+
+@dataclass(frozen=True)
+class Probing:
+    """What checkpoints are compared on."""
+
+    sources: tuple[str, ...]
+    """What to read, as `neuronscope.corpus` says; empty for a corpus that was read already."""
+    tokens: int = TOKENS
+    """The most tokens to read."""
+    window: int | None = None
+    """Tokens that run together; 128, or the model's context if that is shorter."""
+    field: str = "text"
+    """The JSON field or column that holds the text."""
+    offline: bool = False
+    """Refuse data sets that come from the network."""
+
+
+def measure(
+    lend: Lend,
+    borrow: Borrow,
+    card: ModelCard,
+    candidates: Sequence[Candidate],
+    control: Candidate | None,
+    folder: Path,
+    probing: Probing,
+) -> None:
+    """Measure how far checkpoints drifted from the base into `folder`, or go on with what was begun there.
+
+    Raises:
+        DriftProblem: if the folder holds something else, or another process works in it.
+        FileError: if a text cannot be read or the disk is full; checkpoints that are done are kept.
+        NotOfSeries, ModelError: if no checkpoint at all can be compared; the first problem.
+        Cancelled: at any layer of any batch; checkpoints that are done are kept.
+    """
+    with store.working(folder) as work:
+        manifest, plan = _begun(lend, card, candidates, control, folder, probing)
+        if manifest.complete:
+            return
+        work.mkdir(exist_ok=True)
+        with threads(manifest.threads):
+            manifest = _Series(lend, borrow, card, folder, work, plan).run(manifest)
+        shutil.rmtree(work, ignore_errors=True)
+    if not any(one.done for one in manifest.checkpoints if one.place not in (BASE, CONTROL)):
+        raise NotOfSeries(next(one.problem for one in manifest.checkpoints if one.problem))
+
+
+def folder_for(
+    parent: Path, card: ModelCard, candidates: Sequence[Candidate], control: Candidate | None, probing: Probing
+) -> Path:
+    """Where a drift is kept unless a folder is named: the same for the same question."""
+    named = [one.name for one in (*candidates, *([control] if control else []))]
+    asked = [card.revision, card.precision, named, probing.sources, probing.tokens, probing.window, probing.field]
+    return parent / "drift" / hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+
+
+def _begun(
+    lend: Lend,
+    card: ModelCard,
+    candidates: Sequence[Candidate],
+    control: Candidate | None,
+    folder: Path,
+    probing: Probing,
+) -> tuple[Manifest, Plan]:
+    """What is in the folder, checked against what is asked for; or a new drift, its corpus read."""
+    wanted = [Checkpoint(card.name, "base", None, BASE, revision=card.revision)]
+    if control is not None:
+        wanted.append(Checkpoint(control.name, f"{control.label} (control)", control.step, CONTROL))
+    wanted += [Checkpoint(one.name, one.label, one.step, f"{i:02d}") for i, one in enumerate(candidates, 1)]
+    known = store.read_manifest(folder)
+    if known is None:
+        if not (folder / CORPUS).is_dir():
+            _empty(folder)
+            with lend() as model:
+                size = probing.window or min(128, card.context)
+                read(
+                    model, probing.sources, folder, window=size, tokens=probing.tokens, field=probing.field,
+                    offline=probing.offline,
+                )  # fmt: skip
+    elif (known.revision, known.precision) != (card.revision, card.precision):
+        raise DriftProblem(
+            f"The drift in {folder} is of {known.model} ({known.revision}, {known.precision}), not of {card.label} "
+            f"({card.revision}, {card.precision}). Choose another folder."
+        )
+    elif [(one.name, one.place) for one in known.checkpoints] != [(one.name, one.place) for one in wanted]:
+        has = ", ".join(one.label for one in known.checkpoints)
+        raise DriftProblem(f"The drift in {folder} is of other checkpoints: {has}. Choose another folder.")
+    corpus = ReadCorpus.open(folder)
+    plan = Plan(corpus, card.neurons, layers=card.layers)
+    if known is not None:
+        if known.corpus != corpus.fingerprint:
+            raise DriftProblem(f"The texts in {folder} are not those it was begun with. Choose another folder.")
+        return replace(known, checkpoints=tuple(replace(one, problem="") for one in known.checkpoints)), plan
+    tokens = int(plan.kept.sum())
+    if tokens < KERNEL // 16:
+        raise FileError(f"Only {tokens} tokens of these texts count: a drift needs {KERNEL // 16} at least. Give more.")
+    manifest = Manifest(
+        model=card.name,
+        revision=card.revision,
+        architecture=card.architecture,
+        precision=card.precision,
+        layers=card.layers,
+        neurons=card.neurons,
+        gated=card.gated,
+        corpus=corpus.fingerprint,
+        sources=tuple(corpus.sources),
+        tokens=tokens,
+        threads=torch.get_num_threads(),
+        checkpoints=tuple(wanted),
+    )
+    store.write_manifest(folder, manifest)
+    return manifest, plan
+
+
+def _empty(folder: Path) -> None:
+    strange = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    if strange:
+        raise FileError(f"{folder} is no drift and not empty: it holds {strange[0]}. Choose an empty or new folder.")
+
+
+class _Series:
+    """A base and what is compared with it."""
+
+    def __init__(self, lend: Lend, borrow: Borrow, card: ModelCard, folder: Path, work: Path, plan: Plan) -> None:
+        self._lend, self._borrow, self._card = lend, borrow, card
+        self._folder, self._work, self._probe = folder, work, Probe(plan)
+        with lend() as model:
+            self._tokenizer = Encoder(model.tokenizer).fingerprint
+
+    def run(self, manifest: Manifest) -> Manifest:
+        """Run everything that is left."""
+        manifest = self._base(manifest)
+        for one in manifest.checkpoints:
+            if not one.done:
+                manifest = manifest.with_(self._checkpoint(one, manifest))
+                store.write_manifest(self._folder, manifest)
+        return manifest
+
+    def _base(self, manifest: Manifest) -> Manifest:
+        """Run the base, unless what it leaves for the others is still there, and measure the noise floor."""
+        if (self._work / "ready").exists():
+            return manifest
+        one = manifest.checkpoints[0]
+        with (self._work / "activations.f16").open("wb") as stream:
+            passed = run_base(self._lend, self._probe, stream, _counter(f"Running {one.label}", self._probe.tokens))
+        np.savez(self._work / "base.npz", centres=passed.centres, residual=passed.residual, mean=passed.mean)
+        for layer in track(range(self._card.layers), label="Keeping the base's weights, layer"):
+            with self._lend() as model:
+                weights.keep(model, layer, self._work)
+        floor, said = self._floor(passed)
+        np.save(self._work / "floor.npy", floor)
+        np.save(self._folder / "sampled.npy", self._probe.sampled.astype(np.uint32))
+        np.save(self._folder / "predicted.npy", self._probe.predicted.astype(np.uint32))
+        table, layers = self._of_base(passed)
+        store.write(self._folder, BASE, _arrays(passed, table, layers))
+        loss, _ = _mean_loss(passed.loss, None)
+        manifest = replace(manifest.with_(replace(one, done=True, loss=loss)), floor=said)
+        store.write_manifest(self._folder, manifest)
+        (self._work / "ready").touch()
+        return manifest
+
+    def _of_base(self, passed: Passed) -> tuple[np.ndarray, np.ndarray]:
+        units = passed.sums.shape[2]
+        table, layers = np.zeros(units, RECORD), np.ones(self._card.layers, LAYER)
+        found = measures.whole(passed.counts, passed.sums)
+        table["mean"], table["sd"] = passed.mean, found.sd_b
+        for name in ("jaccard", "overlap", "cosines", "correlation", "own", "matched"):
+            table[name] = 1
+        table["partner"] = np.arange(units) % self._card.neurons
+        table["alive"] = _alive(passed, found.sd_b, self._card.gated)
+        return table, layers
+
+    def _floor(self, base: Passed) -> tuple[Float[np.ndarray, " units"], dict[str, object]]:
+        """The drift of the base against itself in other numbers, over part of the corpus."""
+        probe = Probe(self._probe.plan, FLOOR_TOKENS)
+        again = Probe(self._probe.plan, 1)
+        with self._stream() as stream:
+            said: dict[str, object] = {"recomputed": _largest(run_beside(self._lend, again, stream, base.centres))}
+        with in_other_numbers(self._lend) as other:
+            if other is None:
+                return np.zeros(base.sums.shape[2], np.float32), said
+            lend, against = other
+            with self._stream() as stream:
+                label = f"Measuring the noise floor against {against}"
+                passed = run_beside(lend, probe, stream, base.centres, _counter(label, probe.tokens))
+        if len(passed.counts) < 4:
+            return np.zeros(base.sums.shape[2], np.float32), said
+        floor = measures.floor(passed.counts, passed.sums)
+        said |= {"against": against, "tokens": int(passed.counts.sum()), "rate": floor.rate}
+        return floor.bound, said | {"median": float(np.median(floor.bound))}
+
+    @contextmanager
+    def _stream(self) -> Iterator[IO[bytes]]:
+        with (self._work / "activations.f16").open("rb") as stream:
+            yield stream
+
+    def _checkpoint(self, one: Checkpoint, manifest: Manifest) -> Checkpoint:
+        """Run one checkpoint; what is wrong with it is written down, and costs nothing else."""
+        try:
+            with self._borrow(one.name) as lend:
+                with lend() as model:
+                    card = model.card
+                    self._belongs(card, Encoder(model.tokenizer), one.name)
+                with self._stream() as stream, np.load(self._work / "base.npz") as base:
+                    counter = _counter(f"Running {one.label}", self._probe.tokens)
+                    passed = run_beside(lend, self._probe, stream, base["centres"], counter)
+                moved = []
+                for layer in track(range(card.layers), label=f"Comparing the weights of {one.label}, layer"):
+                    with lend() as model:
+                        moved.append(weights.moved(model, layer, self._work))
+        except (ModelError, NotOfSeries) as problem:
+            return replace(one, problem=str(problem))
+        table, layers = self._compared(passed, moved)
+        if one.place == CONTROL:
+            np.savez(self._work / "control.npz", counts=passed.counts, sums=passed.sums)
+        store.write(self._folder, one.place, _arrays(passed, table, layers))
+        loss, error = _mean_loss(passed.loss, store.read(self._folder / BASE, "loss"))
+        return replace(one, done=True, revision=card.revision, loss=loss, loss_error=error)
+
+    def _belongs(self, card: ModelCard, encoder: Encoder, name: str) -> None:
+        """Raise `NotOfSeries` unless the checkpoint has the base's neurons and reads the corpus as the same tokens."""
+        own = self._card
+        for field, what in (("architecture", "is a"), ("layers", "layers"), ("neurons", "neurons a layer")):
+            mine, theirs = getattr(own, field), getattr(card, field)
+            if mine != theirs:
+                differs = (
+                    f"it is a {theirs} and the base a {mine}"
+                    if field == "architecture"
+                    else (f"it has {theirs:,} {what} and the base {mine:,}")
+                )
+                raise NotOfSeries(f"{name} is no checkpoint of {own.label}: {differs}.")
+        if card.width != own.width:
+            raise NotOfSeries(
+                f"{name} is no checkpoint of {own.label}: its residual stream is {card.width:,} wide and the base's "
+                f"{own.width:,}."
+            )
+        if encoder.fingerprint != self._tokenizer and not self._same_tokens(encoder):
+            raise NotOfSeries(
+                f"{name} cannot be compared with {own.label} token by token: its tokenizer cuts the probe corpus into "
+                "other tokens."
+            )
+
+    def _same_tokens(self, encoder: Encoder) -> bool:
+        """Whether another tokenizer reads the first documents of the corpus as the same ids, in the same frame."""
+        corpus = self._probe.plan.corpus
+        if (encoder.lead, encoder.tail) != (corpus.lead, corpus.tail):
+            return False
+        ends = np.append(corpus.documents["byte"][1:], len(corpus.text)).astype(np.int64)
+        starts = corpus.documents["byte"].astype(np.int64)
+        last = max(int(np.searchsorted(ends, _LOOKED_AT)), 1)
+        texts = [
+            corpus.text[start:end].tobytes().decode("utf-8")
+            for start, end in zip(starts[:last].tolist(), ends[:last].tolist(), strict=True)
+        ]
+        ids = encoder.encode(texts).ids
+        return bool(np.array_equal(ids, corpus.ids[: len(ids)]))
+
+    def _compared(self, passed: Passed, moved: Sequence[weights.Moved]) -> tuple[np.ndarray, np.ndarray]:
+        """The records of every neuron and of every layer."""
+        neurons, folder = self._card.neurons, self._folder / BASE
+        found = measures.whole(passed.counts, passed.sums)
+        table, layers = np.zeros(passed.sums.shape[2], RECORD), np.zeros(self._card.layers, LAYER)
+        for name in ("drift", "location", "scale", "selectivity", "correlation"):
+            table[name] = getattr(found, name)
+        table["mean"], table["sd"], table["moved"] = passed.mean, found.sd_b, found.moved
+        self._against_noise(table, passed)
+        ids = store.read(folder, "token_ids")
+        for side in (0, 1):
+            table["jaccard"][:, side] = measures.jaccard(ids[:, side], passed.token_ids[:, side])
+            table["overlap"][:, side] = measures.rank_biased_overlap(ids[:, side], passed.token_ids[:, side])
+        table["weights"] = np.concatenate([one.weights for one in moved])
+        table["cosines"] = np.concatenate([one.cosines for one in moved])
+        table["bias"] = np.concatenate([one.bias for one in moved])
+        table["alive"] = _alive(passed, found.sd_b, self._card.gated)
+        sample = store.read(folder, "sample")
+        with np.load(self._work / "base.npz") as base:
+            residual = base["residual"]
+        for layer in track(range(self._card.layers), label="Comparing distributions, layer"):
+            own = slice(layer * neurons, (layer + 1) * neurons)
+            a, b = sample[own], passed.sample[own]
+            table["divergence"][own], table["transport"][own] = measures.distances(a, b)
+            matching = measures.match(a[:, :KERNEL], b[:, :KERNEL])
+            table["partner"][own] = matching.partner
+            table["own"][own], table["matched"][own] = matching.own, matching.matched
+            cka = measures.alignment(*(measures.kernel(values[:, :KERNEL].T) for values in (a, b)))
+            stream = measures.alignment(*(measures.kernel(one[layer]) for one in (residual, passed.residual)))
+            layers[layer] = (cka, stream, matching.itself)
+        return table, layers
+
+    def _against_noise(self, table: np.ndarray, passed: Passed) -> None:
+        """The interval of each neuron's drift, whether it is above the floor, and how far above the control's."""
+        draws = measures.drawn(passed.counts, passed.sums)
+        table["low"], table["high"] = measures.interval(draws)
+        table["floor"] = np.load(self._work / "floor.npy")
+        table["above"] = table["low"] > table["floor"]
+        table["control"] = table["excess"] = table["excess_low"] = np.nan
+        if (self._work / "control.npz").exists():
+            with np.load(self._work / "control.npz") as control:
+                counts, sums = control["counts"], control["sums"]
+            table["control"] = measures.whole(counts, sums).drift
+            table["excess"] = table["drift"] - table["control"]
+            table["excess_low"] = measures.interval(draws - measures.drawn(counts, sums))[0]
+
+
+_LOOKED_AT = 200_000
+"""Bytes of the corpus that another tokenizer is tried on."""
+
+
+def _arrays(passed: Passed, table: np.ndarray, layers: np.ndarray) -> dict[str, np.ndarray]:
+    names = ("sample", "context_values", "context_positions", "contexts", "token_ids", "token_means", "loss")
+    return {"table": table, "layers": layers} | {name: getattr(passed, name) for name in names}
+
+
+def _alive(passed: Passed, sd: Float[np.ndarray, " units"], gated: bool) -> np.ndarray:
+    """Neurons that vary, and in a plain MLP fire: have a strongest context above zero."""
+    varies = sd > 1e-6 * np.maximum(np.abs(passed.mean), 1e-30)
+    return varies if gated else varies & (passed.context_values[:, 0, 0] > 0)
+
+
+def _largest(passed: Passed) -> float:
+    """The root mean squared difference of the neuron that differs most."""
+    return float(np.sqrt(passed.sums[:, 4].sum(0) / passed.counts.sum()).max())
+
+
+def _mean_loss(
+    loss: Float[np.ndarray, " predicted"], base: Float[np.ndarray, " predicted"] | None
+) -> tuple[float | None, float | None]:
+    """The mean over the predicted tokens, and the standard error of its difference from the base's."""
+    known = np.isfinite(loss)
+    if not known.any():
+        return None, None
+    mean = float(loss[known].mean(dtype=np.float64))
+    if base is None:
+        return mean, None
+    return mean, float((loss[known] - base[known]).std(dtype=np.float64) / np.sqrt(known.sum()))
+
+
+def _counter(label: str, total: int) -> Callable[[int], None]:
+    """Report tokens as they are read."""
+    started, reached = time.monotonic(), 0
+
+    def seen(count: int) -> None:
+        nonlocal reached
+        reached += count
+        report(reached, max(total, reached), label, started)
+
+    return seen
