@@ -154,7 +154,7 @@ class Drift:
         """The rows of `table` of one checkpoint, by label or by its place in `checkpoints`."""
         import pandas as pd
 
-        one = self._checkpoint(checkpoint)
+        one = self.checkpoint(checkpoint)
         t, base = self.records(checkpoint), self.records(0)
         neurons = self.manifest.neurons
         number = np.arange(len(t))
@@ -197,7 +197,7 @@ class Drift:
 
     def records(self, checkpoint: str | int) -> np.ndarray:
         """What is known of every neuron in one checkpoint, in their own order; see `store.RECORD`."""
-        found = store.read(self.folder / self._checkpoint(checkpoint).place, "table")
+        found = store.read(self.folder / self.checkpoint(checkpoint).place, "table")
         if len(found) != self.units:
             raise DriftProblem(f"The table of {checkpoint} has {len(found):,} rows for {self.units:,} neurons.")
         return found
@@ -243,9 +243,15 @@ class Drift:
         row = self.row(neuron)
         return np.stack([self._sample(one)[row] for one in self.checkpoints]).astype(np.float32)
 
+    def paired(self, neuron: Neuron, checkpoint: str | int) -> Float32[np.ndarray, "2 tokens"]:
+        """A neuron's activations on the sampled tokens in the base and in a checkpoint, which may be the control."""
+        row = self.row(neuron)
+        both = (self.checkpoint(0), self.checkpoint(checkpoint))
+        return np.stack([self._sample(one)[row] for one in both]).astype(np.float32)
+
     def examples(self, neuron: Neuron, checkpoint: str | int, sign: str = "+") -> list[Example]:
         """The strongest contexts of a neuron in a checkpoint, at most ten, one a window."""
-        one, row, side = self._checkpoint(checkpoint), self.row(neuron), _side(sign)
+        one, row, side = self.checkpoint(checkpoint), self.row(neuron), _side(sign)
         folder = self.folder / one.place
         values = store.read(folder, "context_values")[row, side]
         positions = store.read(folder, "context_positions")[row, side]
@@ -269,10 +275,15 @@ class Drift:
 
     def tokens(self, neuron: Neuron, checkpoint: str | int, sign: str = "+") -> list[tuple[str, float]]:
         """The 20 tokens of highest (or, for `-`, of lowest) empirical-Bayes mean, with their plain mean."""
-        one, row, side = self._checkpoint(checkpoint), self.row(neuron), _side(sign)
+        means = self.token_means(neuron, checkpoint, sign)
+        return [(self.corpus.display(token), mean) for token, mean in means.items()]
+
+    def token_means(self, neuron: Neuron, checkpoint: str | int, sign: str = "+") -> dict[int, float]:
+        """The same by id: two tokens may be shown alike."""
+        one, row, side = self.checkpoint(checkpoint), self.row(neuron), _side(sign)
         ids = store.read(self.folder / one.place, "token_ids")[row, side]
         means = store.read(self.folder / one.place, "token_means")[row, side]
-        return [(self.corpus.display(int(i)), float(mean)) for i, mean in zip(ids, means, strict=True) if i != NOTHING]
+        return {int(token): float(mean) for token, mean in zip(ids, means, strict=True) if token != NOTHING}
 
     def row(self, neuron: Neuron) -> int:
         """Where a neuron stands among those of all layers; raises `NoSuchNeuron`."""
@@ -283,7 +294,8 @@ class Drift:
             )
         return neuron.layer * m.neurons + neuron.index
 
-    def _checkpoint(self, checkpoint: str | int) -> Checkpoint:
+    def checkpoint(self, checkpoint: str | int) -> Checkpoint:
+        """One checkpoint by its place in `checkpoints`, or one or the control by label; raises `InputError`."""
         known = self.checkpoints
         if isinstance(checkpoint, int):
             if not 0 <= checkpoint < len(known):
