@@ -17,8 +17,17 @@ if TYPE_CHECKING:
     from neuronscope.figures.comparisons import difference, difference_table, layers, layers_table
     from neuronscope.figures.corpus import corpus_histogram, corpus_histogram_table
     from neuronscope.figures.distributions import histogram, histogram_table
+    from neuronscope.figures.drift import DRIFT_MEASURES, drift_layers, drift_losses, drift_losses_table
     from neuronscope.figures.fidelity import layer_fidelity
     from neuronscope.figures.heatmaps import clicked, heatmap, heatmap_table
+    from neuronscope.figures.neuron_drift import (
+        drift_course,
+        drift_course_table,
+        drift_neuron,
+        drift_neuron_table,
+        drift_pairs,
+        drift_pairs_table,
+    )
     from neuronscope.figures.overviews import head_heatmap, head_table, overview, overview_table
     from neuronscope.figures.polysemanticity import (
         sense_map,
@@ -30,6 +39,7 @@ if TYPE_CHECKING:
     from neuronscope.figures.queries import reverse_query
     from neuronscope.figures.statistics import STATISTICS, layer_statistics
     from neuronscope.figures.theme import DARK, LIGHT, template, visible
+    from neuronscope.figures.token_drift import drift_tokens, drift_tokens_table
 
 _HOMES = {
     "atlas": ("neuron_map",),
@@ -38,8 +48,17 @@ _HOMES = {
     "comparisons": ("difference", "difference_table", "layers", "layers_table"),
     "corpus": ("corpus_histogram", "corpus_histogram_table"),
     "distributions": ("histogram", "histogram_table"),
+    "drift": ("DRIFT_MEASURES", "drift_layers", "drift_losses", "drift_losses_table"),
     "fidelity": ("layer_fidelity",),
     "heatmaps": ("clicked", "heatmap", "heatmap_table"),
+    "neuron_drift": (
+        "drift_course",
+        "drift_course_table",
+        "drift_neuron",
+        "drift_neuron_table",
+        "drift_pairs",
+        "drift_pairs_table",
+    ),
     "overviews": ("head_heatmap", "head_table", "overview", "overview_table"),
     "polysemanticity": (
         "sense_map",
@@ -51,6 +70,7 @@ _HOMES = {
     "queries": ("reverse_query",),
     "statistics": ("STATISTICS", "layer_statistics"),
     "theme": ("DARK", "LIGHT", "template", "visible"),
+    "token_drift": ("drift_tokens", "drift_tokens_table"),
 }
 
 ALL = (
@@ -58,6 +78,12 @@ ALL = (
     "cluster_layers",
     "corpus_histogram",
     "difference",
+    "drift_course",
+    "drift_layers",
+    "drift_losses",
+    "drift_neuron",
+    "drift_pairs",
+    "drift_tokens",
     "head_heatmap",
     "heatmap",
     "histogram",
@@ -76,6 +102,7 @@ ALL = (
 __all__ = [
     "ALL",
     "DARK",
+    "DRIFT_MEASURES",
     "LIGHT",
     "STATISTICS",
     "clicked",
@@ -85,6 +112,17 @@ __all__ = [
     "corpus_histogram_table",
     "difference",
     "difference_table",
+    "drift_course",
+    "drift_course_table",
+    "drift_layers",
+    "drift_losses",
+    "drift_losses_table",
+    "drift_neuron",
+    "drift_neuron_table",
+    "drift_pairs",
+    "drift_pairs_table",
+    "drift_tokens",
+    "drift_tokens_table",
     "empty",
     "head_heatmap",
     "head_table",

@@ -69,7 +69,7 @@ def histogram(
             "title": {"text": "count (log scale)"},
             "type": "log",
             "range": [np.log10(0.5), top],
-            **_count_ticks(int(table["count"].max())),
+            **count_ticks(int(table["count"].max())),
             "domain": [0.1, 1],
         },
         yaxis2={"visible": False, "range": [0, 1], "domain": [0, 0.07], "fixedrange": True},
@@ -97,13 +97,13 @@ def histogram(
 def histogram_table(values: Float[np.ndarray, "*values"], bins: int = 60) -> pd.DataFrame:
     """What `histogram` draws: a row per bin with its edges (`low` is in it, `high` in the next) and its count."""
     finite = _finite(values)
-    edges = _edges(finite, bins)
+    ends = edges(finite, bins)
     # The outermost edge is a rounded multiple of the width: it may lie a hair inside the outermost value.
-    counts, _ = np.histogram(np.clip(finite, edges[0], edges[-1]), edges)
-    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "count": counts})
+    counts, _ = np.histogram(np.clip(finite, ends[0], ends[-1]), ends)
+    return pd.DataFrame({"low": ends[:-1], "high": ends[1:], "count": counts})
 
 
-def _count_ticks(most: int) -> dict[str, Any]:
+def count_ticks(most: int) -> dict[str, Any]:
     """Labels of a logarithmic axis of counts: 1, 2, 5, 10 … where it is short, else the powers of ten."""
     powers = 10 ** np.arange(int(np.log10(most)) + 1)
     ticks = [int(power * step) for power in powers for step in ((1, 2, 5) if most <= _SHORT else (1,))]
@@ -116,7 +116,7 @@ def _finite(values: Float[np.ndarray, "*values"]) -> Float[np.ndarray, " n"]:
     return flat[np.isfinite(flat)]
 
 
-def _edges(finite: Float[np.ndarray, " n"], bins: int) -> Float[np.ndarray, " edges"]:
+def edges(finite: Float[np.ndarray, " n"], bins: int) -> Float[np.ndarray, " edges"]:
     """Edges of equal distance, one of them at zero where both signs occur."""
     if not finite.size:
         return np.array([0.0, 1.0])
