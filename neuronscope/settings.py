@@ -38,5 +38,12 @@ class Settings:
         )
 
 
+def assets_folder() -> Path:
+    """The styles and scripts: beside the package in a checkout, inside it where it was installed from a wheel."""
+    inside = Path(__file__).resolve().parent / "assets"
+    beside = Path(__file__).resolve().parents[1] / "assets"
+    return inside if (inside / "style.css").is_file() else beside
+
+
 def _is_on(value: str) -> bool:
     return value.strip().lower() in {"1", "true", "yes", "on"}

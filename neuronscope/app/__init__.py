@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neuronscope.settings import assets_folder
+
 if TYPE_CHECKING:
     from dash import Dash
 
@@ -91,13 +93,6 @@ def create_app(
     shell.register(app, workspace, manager, model, demos=index_demos)
     manager.seal()
     return app
-
-
-def assets_folder() -> Path:
-    """The styles and scripts: beside the package in a checkout, inside it where it was installed from a wheel."""
-    inside = Path(__file__).resolve().parents[1] / "assets"
-    beside = Path(__file__).resolve().parents[2] / "assets"
-    return inside if (inside / "style.css").is_file() else beside
 
 
 def _serve_bootstrap(app: Any, prefix: str) -> None:

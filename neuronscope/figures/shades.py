@@ -92,6 +92,13 @@ _LOW = {"len": 0.9, "y": 0, "yanchor": "bottom", "outlinewidth": 0, "ticks": ""}
 """How a colour bar leaves room for the buttons above it."""
 
 
+def ramp(mode: Mode, share: float) -> str:
+    """The colour that stands so far along the scale of amounts, 0 to 1."""
+    from plotly.colors import sample_colorscale
+
+    return str(sample_colorscale([colour for _, colour in _ramp(mode)], [share])[0])
+
+
 def _ramp(mode: Mode) -> list[tuple[float, str]]:
     """The colour scale of amounts, without the end that the paper of the mode swallows."""
     colours = _RAMP[:-1] if mode == "light" else _RAMP[2:]
