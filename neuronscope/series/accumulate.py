@@ -1,7 +1,8 @@
 """What is kept of a layer while one checkpoint runs over the probe corpus, updated inside the forward pass.
 
 Activations are rounded to float16 first, for that is how those of the base wait on disk: the same checkpoint differs
-from itself by exactly nothing. Rounding costs an activation 1/2,000 of its size, which is 1e-7 of D.
+from itself by exactly nothing. That costs an activation at most 1/2,000 of its size, and since the errors have either
+sign, D less than 1e-4 over a thousand tokens, and less over more.
 """
 
 from __future__ import annotations

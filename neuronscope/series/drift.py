@@ -306,6 +306,13 @@ class Drift:
                 return one
         raise InputError(f"No checkpoint {checkpoint!r}: there are {', '.join(one.label for one in known)}.")
 
+    def place(self, checkpoint: str | int) -> int:
+        """Where a checkpoint stands in `checkpoints`; raises `InputError`, for the control too."""
+        found = self.checkpoint(checkpoint)
+        if found not in self.checkpoints:
+            raise InputError(f"{found.label} is the control and stands beside the series: name one of its checkpoints.")
+        return self.checkpoints.index(found)
+
     def _layers(self, one: Checkpoint) -> np.ndarray:
         return store.read(self.folder / one.place, "layers")
 

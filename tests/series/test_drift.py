@@ -1,0 +1,337 @@
+"""A drift measured on real files: exact where it can be known, refused where it cannot be, kept when it is stopped."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from neuronscope import open_drift
+from neuronscope.analysis.drift import parts
+from neuronscope.demo.world import KINDS, NEW_KINDS, documents
+from neuronscope.errors import DriftProblem, FileError, NoSuchNeuron, NotOfSeries
+from neuronscope.index.read_corpus import ReadCorpus
+from neuronscope.jobs import Cancelled, running
+from neuronscope.scope import Workspace
+from neuronscope.series import store
+from neuronscope.settings import Settings
+from neuronscope.vocabulary import Neuron
+from tests.models_for_tests import gpt2, llama
+from tests.series.drifts import saved, series, texts
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    workspace = Workspace(Settings(home / "cache", home / "data", offline=True))
+    yield workspace
+    workspace.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("series")
+    texts(folder)
+    return series(folder)
+
+
+@pytest.fixture(scope="module")
+def scope(workspace, folder):
+    return workspace.scope(str(folder / "base"))
+
+
+@pytest.fixture(scope="module")
+def drift(scope, folder):
+    return scope.drift(folder / "runs", folder / "texts.jsonl", folder=folder / "drift", window=32)
+
+
+def read_alone(workspace, folder, name):
+    """Every neuron's activations on every token of the corpus that counts, window by window."""
+    corpus = ReadCorpus.open(folder / "drift")
+    network = workspace.scope(str(name))
+    found = []
+    with network._lent() as model:
+        for number, window in enumerate(corpus.windows):
+            first, length = int(window["first"]), int(window["length"])
+            ids = [*corpus.lead, *corpus.ids[first : first + length].tolist()]
+            held = []
+            hooks = [
+                block.mlp.c_proj.register_forward_pre_hook(lambda _m, args, held=held: held.append(args[0][0]))
+                for block in model.network.transformer.h
+            ]
+            with torch.inference_mode():
+                model.network(torch.tensor([ids]))
+            for hook in hooks:
+                hook.remove()
+            kept = corpus.kept(number)
+            found.append(torch.cat(held, 1)[len(corpus.lead) :][torch.from_numpy(kept)].numpy())
+    return np.concatenate(found).astype(np.float64)
+
+
+def test_every_number_is_that_of_keeping_everything(workspace, folder, drift):
+    a = read_alone(workspace, folder, folder / "base")
+    b = read_alone(workspace, folder, folder / "runs" / "checkpoint-100")
+    sums = np.stack([x.sum(0) for x in (a, a**2, b, b**2, (b - a) ** 2)])
+    expected = parts(np.array([float(len(a))]), sums)
+    found = drift.records("checkpoint-100")
+    assert drift.manifest.tokens == len(a)
+    for name in ("drift", "location", "scale", "selectivity"):
+        np.testing.assert_allclose(found[name], getattr(expected, name), atol=1e-4)
+    np.testing.assert_allclose(found["mean"], b.mean(0), atol=1e-4)
+    np.testing.assert_allclose(found["moved"], b.mean(0) - a.mean(0), atol=1e-4)
+
+
+def test_the_same_checkpoint_has_not_drifted_at_all(drift):
+    same = drift.rows("checkpoint-5")
+    for column in ("drift", "low", "high", "location", "scale", "selectivity", "divergence", "transport", "bias"):
+        assert not same[column].any()
+    assert not same[["weight_in", "weight_out"]].any(axis=None)
+    assert (same[["jaccard", "overlap", "jaccard_low", "overlap_low", "cosine_in", "cosine_out"]] == 1).all(axis=None)
+    assert not same["above_noise"].any()
+    assert (same["event"] == "").all()
+    assert drift.layers[drift.layers["checkpoint"] == "checkpoint-5"]["cka"].tolist() == pytest.approx([1, 1, 1])
+    assert drift.noise_floor.recomputed == 0
+    assert drift.noise_floor.rate < 0.1
+
+
+def test_one_neuron_whose_weights_changed_leads_and_what_follows_drifts_without_them(drift):
+    rows = drift.rows("checkpoint-20")
+    own = rows[(rows["weight_in"] > 0) | (rows["weight_out"] > 0) | (rows["bias"] != 0)]
+    assert own[["layer", "neuron"]].values.tolist() == [[1, 7]]
+    assert own["cosine_in"].item() == pytest.approx(-1)
+    layer = rows[rows["layer"] == 1]
+    assert layer["neuron"].iloc[0] == 7
+    assert not layer["drift"].iloc[1:].any()
+    assert not rows[rows["layer"] == 0]["drift"].any()
+    assert (rows[rows["layer"] == 2]["drift"] > 0).all()
+
+
+def test_the_loss_is_that_of_the_model(workspace, folder, drift):
+    predicted = np.load(folder / "drift" / "predicted.npy")
+    corpus, loss = drift.corpus, store.read(folder / "drift" / "03", "loss")
+    scope = workspace.scope(str(folder / "runs" / "checkpoint-100"))
+    for place in range(20):
+        position = int(predicted[place])
+        window = corpus.windows[int(corpus.window_of(np.array([position]))[0])]
+        first, last = int(window["first"]), int(window["first"]) + int(window["length"])
+        if position + 1 == last:
+            assert np.isnan(loss[place])
+            continue
+        logits = scope._logits(" ".join(corpus.tokens(first, position + 1).text.split()))
+        wanted = torch.log_softmax(torch.from_numpy(logits[-1]), 0)[int(corpus.ids[position + 1])]
+        assert loss[place] == pytest.approx(-wanted.item(), abs=1e-4)
+    assert drift.checkpoints[3].loss == pytest.approx(float(np.nanmean(loss)), abs=1e-5)
+
+
+def test_the_table_has_its_columns_and_every_neuron_of_every_checkpoint(drift):
+    assert {"checkpoint", "layer", "neuron", "drift", "location", "scale", "selectivity"} < set(drift.table.columns)
+    assert {"weight_in", "weight_gate", "weight_out", "above_noise"} < set(drift.table.columns)
+    assert len(drift.table) == 3 * drift.units
+    assert drift.table["weight_gate"].isna().all()
+    assert drift.layers["checkpoint"].tolist()[::3] == ["base", "checkpoint-5", "checkpoint-20", "checkpoint-100"]
+
+
+def test_examples_and_tokens_say_what_was_gained_and_lost(drift):
+    neuron = Neuron(1, 7)
+    still = drift.changed(neuron, "checkpoint-5")
+    assert still.kept
+    assert (still.gained, still.lost) == ((), ())
+    turned = drift.changed(neuron, "checkpoint-20")
+    assert turned.gained
+    assert turned.lost
+    top = drift.examples(neuron, "checkpoint-20")
+    assert [one.value for one in top] == sorted((one.value for one in top), reverse=True)
+    assert top[0].values[top[0].peak] == pytest.approx(top[0].value)
+    assert drift.tokens(neuron, 0) != drift.tokens(neuron, "checkpoint-20")
+    assert drift.values(neuron).shape == (4, min(2048, drift.manifest.tokens))
+    with pytest.raises(NoSuchNeuron, match="layers 0 to 2"):
+        drift.values(Neuron(3, 0))
+
+
+def test_a_control_is_taken_off(scope, folder):
+    found = scope.drift(
+        [folder / "runs" / "checkpoint-100"], folder / "texts.jsonl", control=folder / "runs" / "checkpoint-20",
+        folder=folder / "controlled", window=32,
+    )  # fmt: skip
+    control, rows = found.records("control"), found.records(1)
+    np.testing.assert_allclose(rows["control"], control["drift"])
+    np.testing.assert_allclose(rows["excess"], rows["drift"] - control["drift"], atol=1e-6)
+    assert found.control is not None
+    assert len(found.checkpoints) == 2
+    assert not (rows["excess_low"] > rows["excess"] + 1e-6).any()
+
+
+def test_a_checkpoint_that_is_damaged_missing_or_of_another_kind_loses_only_itself(scope, folder, tmp_path):
+    damaged = shutil.copytree(folder / "runs" / "checkpoint-20", tmp_path / "damaged")
+    (damaged / "model.safetensors").write_bytes(b"not weights")
+    wider = saved(tmp_path / "wider", gpt2(n_inner=48))
+    other = saved(tmp_path / "other", llama())
+    missing = tmp_path / "missing"
+    asked = [damaged, wider, other, missing, folder / "runs" / "checkpoint-20"]
+    found = scope.drift(asked, folder / "texts.jsonl", folder=tmp_path / "drift", window=32)
+    assert [one.label for one in found.checkpoints] == ["base", "checkpoint-20"]
+    said = {one.label: one.problem for one in found.problems}
+    assert "it has 48 neurons a layer and the base 32" in said["wider"]
+    assert "it is a LlamaForCausalLM and the base a GPT2LMHeadModel" in said["other"]
+    assert "No model in" in said["missing"]
+    assert "damaged" in said
+
+
+def test_another_tokenizer_is_refused_and_one_that_cuts_alike_is_not(scope, folder, tmp_path):
+    other = shutil.copytree(folder / "runs" / "checkpoint-20", tmp_path / "renamed")
+    raw = json.loads((other / "tokenizer.json").read_text())
+    words = raw["model"]["vocab"]
+    words["cat"], words["dog"] = words["dog"], words["cat"]
+    (other / "tokenizer.json").write_text(json.dumps(raw))
+    with pytest.raises(NotOfSeries, match="tokenizer cuts the probe corpus into other tokens"):
+        scope.drift([other], folder / "texts.jsonl", folder=tmp_path / "refused", window=32)
+    padded = shutil.copytree(folder / "runs" / "checkpoint-20", tmp_path / "padded")
+    raw = json.loads((padded / "tokenizer.json").read_text())
+    raw["padding"] = {"strategy": "BatchLongest", "direction": "Right", "pad_to_multiple_of": 8, "pad_id": 0,
+                      "pad_type_id": 0, "pad_token": "<|endoftext|>"}  # fmt: skip
+    (padded / "tokenizer.json").write_text(json.dumps(raw))
+    assert len(scope.drift([padded], folder / "texts.jsonl", folder=tmp_path / "taken", window=32).checkpoints) == 2
+
+
+def test_permuted_neurons_are_matched_back_and_comparing_by_number_is_called_wrong(scope, folder, tmp_path):
+    network = gpt2()
+    order = np.random.default_rng(0).permutation(32)
+    with torch.no_grad():
+        for block in network.transformer.h:
+            block.mlp.c_fc.weight.copy_(block.mlp.c_fc.weight[:, order])
+            block.mlp.c_fc.bias.copy_(block.mlp.c_fc.bias[order])
+            block.mlp.c_proj.weight.copy_(block.mlp.c_proj.weight[order])
+    found = scope.drift(
+        [saved(tmp_path / "permuted", network)], folder / "texts.jsonl", folder=tmp_path / "drift", window=32
+    )
+    rows = found.records(1)
+    assert (rows["partner"].reshape(3, 32) == np.argsort(order)).all()
+    assert (rows["matched"] > 0.999).all()
+    assert not found.index_wise
+    assert found.layers["cka"].min() == pytest.approx(1, abs=1e-3)
+    assert (found.events(1)[rows["drift"] > 0.5] != "").mean() > 0.8
+
+
+def test_a_neuron_that_died_is_said_to_have(scope, folder, tmp_path):
+    network = gpt2()
+    with torch.no_grad():
+        network.transformer.h[0].mlp.c_fc.weight[:, 3] = 0
+        network.transformer.h[0].mlp.c_fc.bias[3] = -20
+    dead = saved(tmp_path / "dead", network)
+    found = scope.drift([dead], folder / "texts.jsonl", folder=tmp_path / "drift", window=32)
+    assert np.flatnonzero(found.events(1) == "died").tolist() == [3]
+
+
+class StopAfter:
+    """Cancels the work once a label has been heard of."""
+
+    def __init__(self, label):
+        self.label, self.seen = label, False
+
+    def check(self):
+        if self.seen:
+            raise Cancelled
+
+    def report(self, progress):
+        self.seen = self.seen or self.label in progress.label
+
+
+def test_a_drift_that_is_stopped_goes_on_where_it_was(scope, folder, drift, tmp_path):
+    where = tmp_path / "drift"
+    with pytest.raises(Cancelled), running(StopAfter("checkpoint-20")):
+        scope.drift(folder / "runs", folder / "texts.jsonl", folder=where, window=32)
+    assert [one.label for one in open_drift(where).checkpoints] == ["base", "checkpoint-5"]
+    at = (where / "01" / "table.npy").stat().st_mtime_ns
+    found = scope.drift(folder / "runs", folder / "texts.jsonl", folder=where, window=32)
+    assert (where / "01" / "table.npy").stat().st_mtime_ns == at
+    for label in ("checkpoint-20", "checkpoint-100"):
+        assert found.records(label).tobytes() == drift.records(label).tobytes()
+    assert not (where / ".work").exists()
+
+
+def test_a_whole_drift_is_opened_without_running_anything(scope, folder, drift):
+    with running(StopAfter("")):
+        again = scope.drift(folder / "runs", folder / "texts.jsonl", folder=folder / "drift", window=32)
+    assert again.manifest == drift.manifest
+
+
+def test_what_does_not_fit_a_folder_is_refused(workspace, scope, folder, drift, tmp_path):
+    with pytest.raises(DriftProblem, match="of other checkpoints"):
+        scope.drift(folder / "runs" / "checkpoint-5", folder / "texts.jsonl", folder=folder / "drift")
+    other = workspace.scope(str(folder / "runs" / "checkpoint-100"))
+    with pytest.raises(DriftProblem, match="not of checkpoint-100"):
+        other.drift(folder / "runs", folder / "texts.jsonl", folder=folder / "drift")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("")
+    with pytest.raises(FileError, match="it holds thesis"):
+        scope.drift(folder / "runs", folder / "texts.jsonl", folder=tmp_path / "mine")
+    with pytest.raises(DriftProblem, match="There is no drift"):
+        open_drift(tmp_path / "mine")
+    few = tmp_path / "few.txt"
+    few.write_text("the cat sat")
+    with pytest.raises(FileError, match="Only 2 tokens"):
+        scope.drift(folder / "runs", few, folder=tmp_path / "few")
+
+
+def test_a_damaged_array_is_told(drift, folder, tmp_path):
+    copied = shutil.copytree(drift.folder, tmp_path / "drift")
+    (copied / "03" / "table.npy").write_bytes(b"nothing")
+    with pytest.raises(DriftProblem, match="missing or damaged"):
+        open_drift(copied).rows("checkpoint-100")
+
+
+def test_checkpoints_are_let_go_of_as_they_are_done(workspace, scope, folder, tmp_path):
+    scope.drift(folder / "runs", folder / "texts.jsonl", folder=tmp_path / "drift", window=32)
+    assert not any("runs" in key.name and "checkpoint-5" in key.name for key in workspace.manager.cards())
+
+
+def test_planted_drift_is_found_with_its_neurons(workspace, shared_data, tmp_path):
+    made = shared_data / "made-drift-stories260k"
+    planted = {
+        (one["layer"], one["neuron"]) for one in json.loads((made / "series.json").read_text())["planted_neurons"]
+    }
+    base = workspace.scope(str(shared_data / "stories260k"))
+    found = base.drift(
+        [made / "planted", made / "attention_only", made / "full"],
+        shared_data / "text-tinyshakespeare" / "input.txt", folder=tmp_path / "drift", tokens=4000,
+    )  # fmt: skip
+    rows = found.rows("planted")
+    own = rows[(rows[["weight_in", "weight_gate", "weight_out"]] > 0).any(axis=1)]
+    assert {(row.layer, row.neuron) for row in own.itertuples()} == planted
+    for layer in range(5):
+        ranks = [n for n, row in enumerate(rows[rows["layer"] == layer].itertuples()) if (layer, row.neuron) in planted]
+        assert len(ranks) == 3
+        assert max(ranks) < 6
+    attention = found.rows("attention_only")
+    assert not attention[["weight_in", "weight_gate", "weight_out", "bias"]].any(axis=None)
+    assert (attention[attention["layer"] > 0]["drift"] > 0).mean() > 0.99
+    steps = found.layers[found.layers["checkpoint"].str.startswith("step")].groupby("step")
+    for column in ("drift", "weight_in", "weight_out"):
+        assert steps[column].mean().is_monotonic_increasing
+
+
+def test_the_demo_drifts_on_what_it_was_tuned_on(workspace, tmp_path):
+    mixture = (*KINDS, *[*NEW_KINDS] * 20)
+    drawn = list(documents(7, 120, mixture))
+    file = tmp_path / "texts.jsonl"
+    file.write_text("\n".join(json.dumps({"text": one.text}) for one in drawn))
+    found = workspace.scope("demo:stories").drift(
+        ["demo:stories/step-0400"], file, control="demo:stories/control", folder=tmp_path / "drift", tokens=6000
+    )
+    log = np.array([one.kind == "log" for one in drawn])
+
+    def in_logs(positions):
+        rows = found.corpus.documents[np.searchsorted(found.corpus.documents["first"], positions, side="right") - 1]
+        return log[rows["number"]]
+
+    before, after, control = (
+        in_logs(store.read(found.folder / place, "context_positions")[:, 0]).mean(1)
+        for place in ("base", "01", "control")
+    )
+    moved = np.argsort(-found.records(1)["excess"])
+    assert after[moved[:100]].mean() > 0.75
+    assert after[moved[1024:]].mean() < 0.2
+    assert before[moved[:100]].mean() < 0.3
+    assert control[moved[:100]].mean() < 0.3
+    assert found.checkpoints[1].loss < found.checkpoints[0].loss
