@@ -31,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "HF_HUB_OFFLINE": "1",
         "NEURONSCOPE_HOME": str(home / "neuronscope"),
         "OMP_NUM_THREADS": "1",  # read when torch is first imported, here and in processes that tests start
+        "NUMBA_NUM_THREADS": "1",  # or UMAP's first map would give torch, too, a thread for each core from then on
     }
 
 
