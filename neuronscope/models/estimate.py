@@ -72,6 +72,7 @@ def estimate_model(name: str, *, device: str = "cpu") -> Estimate:
         UnsupportedModel: if its configuration cannot be read.
     """
     from neuronscope.models import hub
+    from neuronscope.models.adapters import base_of, is_adapter
     from neuronscope.models.catalogue import CATALOGUE, DEMO_PREFIX, demo_folder
     from neuronscope.models.checkpoint import checkpoint
     from neuronscope.models.families import auto_class, family_of
@@ -90,6 +91,8 @@ def estimate_model(name: str, *, device: str = "cpu") -> Estimate:
                 f"{name} is neither in the catalogue nor on this machine, so its configuration is not known. "
                 f"Bring it with `neuronscope models download {name}`."
             )
+        if is_adapter(folder):
+            return estimate_model(base_of(folder, name), device=device)
         examine(folder, name)
         with refusing(name, "config.json"):
             config = checkpoint(folder, name).config()

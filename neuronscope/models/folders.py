@@ -101,8 +101,6 @@ def _instead_of_a_model(folder: Path) -> str:
     if not inside:
         return f"that folder is empty. {_SAVE_AGAIN}"
     without = f"that folder has no {CONFIG}"
-    if (folder / ADAPTER).exists():
-        return f"{without}, only an adapter. Merge it into its model (merge_and_unload) and save that."
     if any(path.suffix == ".gguf" for path in inside):
         return f"{without}, only GGUF weights, which are not read. Give the model they were made from."
     models = [path.name for path in inside if (path / CONFIG).is_file()]

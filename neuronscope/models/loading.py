@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import operator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from torch import nn
 
 from neuronscope.errors import InputError, UnsupportedModel
 from neuronscope.models import hub, tokenization
+from neuronscope.models.adapters import is_adapter, merged
 from neuronscope.models.catalogue import DEMO_PREFIX, demo_folder
 from neuronscope.models.checkpoint import checkpoint, weights_reported
 from neuronscope.models.estimate import estimate
@@ -139,7 +140,8 @@ def load(
     """Load a model by demo name (`demo:stories`), hub name (`gpt2`) or folder.
 
     Args:
-        name: What to load; a hub name may carry a revision, as in `gpt2@main`.
+        name: What to load; a hub name may carry a revision, as in `gpt2@main`; the folder of an adapter stands for its
+            base with the adapter merged into it.
         precision: `auto`, `float32`, `bfloat16`, `float16`, `int8` or `nf4`.
         device: `auto` (a GPU where there is one, several and the memory if need be), `cpu`, `cuda`, `cuda:1`, `mps`,
             `spread` (as `auto`, and what nothing holds is read from the checkpoint's files at every pass).
@@ -157,6 +159,13 @@ def load(
     """
     device_named(device)  # a misspelt one is told before anything is downloaded
     folder, commit = _place(name, revision, offline=offline, code=trust_remote_code)
+    if is_adapter(folder):
+        return _with_adapter(
+            merged(
+                folder, name, lambda base: load(base, precision=precision, device=device, offline=offline, room=room)
+            ),
+            name,
+        )
     examine(folder, name, trust_remote_code=trust_remote_code)
     held = checkpoint(folder, name, trust_remote_code=trust_remote_code)
     with refusing(name, "config.json"):
@@ -192,6 +201,12 @@ def attach(network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: s
         )
     card = _card(called, network, family, commit=None)
     return _checked(LoadedModel(network, tokenizer, family, card, own=False))
+
+
+def _with_adapter(model: LoadedModel, name: str) -> LoadedModel:
+    """The card of a base that an adapter was merged into is of the adapter."""
+    settle(model.network.eval())
+    return _checked(replace(model, card=_card(name, model.network, model.family, commit=None)))
 
 
 def _place(name: str, revision: str | None, *, offline: bool, code: bool) -> tuple[Path, str | None]:

@@ -139,7 +139,7 @@ IN_ONE_FILE: dict[str, tuple[Break, str]] = {
     "only checkpoints": (only_checkpoints, "folders that have: checkpoint-100, checkpoint-200. Give one of these"),
     "only an adapter": (
         lambda folder: (folder / "config.json").rename(folder / "adapter_config.json"),
-        "only an adapter. Merge it into its model",
+        "is an adapter whose adapter_config.json names no model",
     ),
     "configuration is a folder": (a_folder_for_a_file, "its config.json is a folder"),
     "configuration is not JSON": (
