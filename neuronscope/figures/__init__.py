@@ -18,16 +18,12 @@ if TYPE_CHECKING:
     from neuronscope.figures.corpus import corpus_histogram, corpus_histogram_table
     from neuronscope.figures.distributions import histogram, histogram_table
     from neuronscope.figures.drift import DRIFT_MEASURES, drift_layers, drift_losses, drift_losses_table
+    from neuronscope.figures.drift_courses import drift_course, drift_course_table
+    from neuronscope.figures.drift_fates import drift_events, drift_events_table
+    from neuronscope.figures.drift_maps import drift_map, drift_map_table, drift_parts
     from neuronscope.figures.fidelity import layer_fidelity
     from neuronscope.figures.heatmaps import clicked, heatmap, heatmap_table
-    from neuronscope.figures.neuron_drift import (
-        drift_course,
-        drift_course_table,
-        drift_neuron,
-        drift_neuron_table,
-        drift_pairs,
-        drift_pairs_table,
-    )
+    from neuronscope.figures.neuron_drift import drift_neuron, drift_neuron_table, drift_pairs, drift_pairs_table
     from neuronscope.figures.overviews import head_heatmap, head_table, overview, overview_table
     from neuronscope.figures.polysemanticity import (
         sense_map,
@@ -49,16 +45,12 @@ _HOMES = {
     "corpus": ("corpus_histogram", "corpus_histogram_table"),
     "distributions": ("histogram", "histogram_table"),
     "drift": ("DRIFT_MEASURES", "drift_layers", "drift_losses", "drift_losses_table"),
+    "drift_courses": ("drift_course", "drift_course_table"),
+    "drift_fates": ("drift_events", "drift_events_table"),
+    "drift_maps": ("drift_map", "drift_map_table", "drift_parts"),
     "fidelity": ("layer_fidelity",),
     "heatmaps": ("clicked", "heatmap", "heatmap_table"),
-    "neuron_drift": (
-        "drift_course",
-        "drift_course_table",
-        "drift_neuron",
-        "drift_neuron_table",
-        "drift_pairs",
-        "drift_pairs_table",
-    ),
+    "neuron_drift": ("drift_neuron", "drift_neuron_table", "drift_pairs", "drift_pairs_table"),
     "overviews": ("head_heatmap", "head_table", "overview", "overview_table"),
     "polysemanticity": (
         "sense_map",
@@ -79,10 +71,13 @@ ALL = (
     "corpus_histogram",
     "difference",
     "drift_course",
+    "drift_events",
     "drift_layers",
     "drift_losses",
+    "drift_map",
     "drift_neuron",
     "drift_pairs",
+    "drift_parts",
     "drift_tokens",
     "head_heatmap",
     "heatmap",
@@ -114,13 +109,18 @@ __all__ = [
     "difference_table",
     "drift_course",
     "drift_course_table",
+    "drift_events",
+    "drift_events_table",
     "drift_layers",
     "drift_losses",
     "drift_losses_table",
+    "drift_map",
+    "drift_map_table",
     "drift_neuron",
     "drift_neuron_table",
     "drift_pairs",
     "drift_pairs_table",
+    "drift_parts",
     "drift_tokens",
     "drift_tokens_table",
     "empty",

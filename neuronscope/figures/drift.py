@@ -18,7 +18,6 @@ from neuronscope.figures.drift_words import (
     checkpoint_axis,
     control_name,
     dressed,
-    place_of,
 )
 from neuronscope.figures.theme import Mode, palette
 from neuronscope.series.drift import Drift
@@ -88,7 +87,7 @@ def drift_layers(
     layer_axis(figure, tuple(range(layers)), height - captions.TOP - captions.BOTTOM)
     checkpoint_axis(figure, names, width - 2 * captions.SIDE)
     if checkpoint is not None:
-        outline(figure, "x", place_of(drift, checkpoint), mode)
+        outline(figure, "x", drift.place(checkpoint), mode)
     said = [_SAID[measure]] if measure in _SAID else []
     return dressed(
         figure,
@@ -178,7 +177,7 @@ def drift_losses(
         legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
     )
     if checkpoint is not None:
-        outline(figure, "x", place_of(drift, checkpoint), mode)
+        outline(figure, "x", drift.place(checkpoint), mode)
     return dressed(
         figure,
         drift,

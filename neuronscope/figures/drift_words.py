@@ -129,9 +129,3 @@ def checkpoint_axis(figure: go.Figure, names: Mapping[int, str] | Sequence[str],
 def shortened(name: str) -> str:
     """A name with its middle left out where it is long: its end says which checkpoint it is."""
     return name if len(name) <= LABEL else f"{name[: LABEL // 3]}…{name[-(LABEL - LABEL // 3 - 1) :]}"
-
-
-def place_of(drift: Drift, checkpoint: str | int) -> int:
-    """Where a checkpoint stands in the series; raises `InputError` as `Drift` does."""
-    known = [one.place for one in drift.checkpoints]
-    return known.index(drift.checkpoint(checkpoint).place)
