@@ -1,8 +1,9 @@
 /* The moving map of a drift: every neuron in every checkpoint, drawn on a canvas from bytes that came once.
 
-   new DriftPlayer(place, buffer, hooks) fills an empty element. `hooks` are told what happens: passed(checkpoint) while
-   it moves, rested(checkpoint) when it stands still, picked(row) of a neuron that was pressed. What the bytes hold says
-   neuronscope/figures/animation.py. It needs nothing but this file and its styles. */
+   new DriftPlayer(place, buffer, hooks) fills an element. `hooks` are told what happens: passed(checkpoint) while it
+   moves, rested(checkpoint) when it stands still, picked(row) of a neuron that was pressed, painted(hue) when it is
+   coloured by something else. What the bytes hold says neuronscope/figures/animation.py. It needs nothing but this file
+   and its styles. */
 (() => {
   "use strict";
   const NEVER = -32768;
@@ -114,7 +115,10 @@
       this.speeds.value = "1";
       this.speeds.addEventListener("change", () => (this.speed = Number(this.speeds.value)));
       this.hues = make("select", { "aria-label": "Colour by" }, ...Object.entries(KINDS).map(([name, { title }]) => make("option", { value: name }, title)));
-      this.hues.addEventListener("change", () => this.paint(this.hues.value));
+      this.hues.addEventListener("change", () => {
+        this.paint(this.hues.value);
+        this.hooks.painted?.(this.hue);
+      });
       const colour = make("label", {}, "Colour by ", this.hues);
       this.name = make("output", { class: "drift-name" });
       const track = make("div", { class: "drift-track" }, this.slider, make("div", { class: "drift-ticks", "aria-hidden": "true" }, ...shown));
@@ -124,10 +128,10 @@
       this.screen = make("div", { class: "drift-screen" }, this.canvas, this.card);
       this.legend = make("div", { class: "drift-legend" });
       const controls = make("div", { class: "drift-controls" }, steps, track, make("label", {}, "Speed ", this.speeds));
-      const above = make("div", { class: "drift-above" }, this.name, this.legend, colour);
+      const above = make("div", { class: "drift-above" }, this.name, colour);
       const below = make("p", { class: "caption drift-facts" });
       this.below = below;
-      this.place.replaceChildren(above, this.screen, controls, below);
+      this.place.replaceChildren(above, this.screen, this.legend, controls, below);
     }
 
     watch() {
@@ -189,6 +193,13 @@
       this.show();
     }
 
+    /* Stand there from the first. */
+    begin(frame) {
+      this.begun = true;
+      this.time = this.target = Math.max(0, Math.min(frame, this.data.frames - 1));
+      this.show();
+    }
+
     /* Go there without telling anyone: the page already knows. */
     set(frame) {
       if (this.running || frame === this.frame) return;
@@ -244,6 +255,7 @@
 
     /* What is drawn, at which colours and sizes */
     paint(hue) {
+      if (hue === this.hue) return;
       this.hue = hue;
       this.hues.value = hue;
       this.colour();

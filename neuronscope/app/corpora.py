@@ -16,22 +16,28 @@ if TYPE_CHECKING:
 
 SEED = 7
 """Which of the demo world's endless texts are read."""
+_LOGS = 4
+"""How often a ship's log is drawn where there are some: one document in 27."""
 _WORDS_OF_A_DOCUMENT = 40
 """Fewer than any kind of generated document has on average, so that there is enough text for the tokens asked for."""
 
 
-def generated(settings: Settings, tokens: int) -> Sources:
-    """Text of the demo models' own world, as much as `tokens` need; the same text each time."""
+def generated(settings: Settings, tokens: int, *, logs: bool = False) -> Sources:
+    """Text of the demo models' own world, as much as `tokens` need; the same text each time.
+
+    With `logs` there are ships' logs among it, a kind of text that the demo models are fine-tuned on.
+    """
 
     def write() -> Path:
-        from neuronscope.demo.world import texts
+        from neuronscope.demo.world import KINDS, NEW_KINDS, texts
 
         documents = max(tokens // _WORDS_OF_A_DOCUMENT, 1)
-        path = _folder(settings) / f"generated-{SEED}-{documents}.jsonl"
+        kinds = (*KINDS, *[*NEW_KINDS] * _LOGS) if logs else tuple(KINDS)
+        path = _folder(settings) / f"generated-{'logs-' if logs else ''}{SEED}-{documents}.jsonl"
         if not path.exists():
             aside = path.with_suffix(".new")
             with aside.open("w", encoding="utf-8") as file:
-                for text in texts(SEED, documents):
+                for text in texts(SEED, documents, kinds):
                     checkpoint()
                     file.write(json.dumps({"text": text}) + "\n")
             aside.replace(path)

@@ -8,15 +8,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-import dash_bootstrap_components as dbc
 from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
-from neuronscope.app import corpora
+from neuronscope.app import corpora, corpus_form
 from neuronscope.app.asking import Answer, Frame
 from neuronscope.app.background import progress_values
-from neuronscope.app.building import Builder, Building, Sources
+from neuronscope.app.building import Builder
 from neuronscope.app.parts import heading, icon
+from neuronscope.app.worker import Work
 
 if TYPE_CHECKING:
     from neuronscope.indexed import Index
@@ -26,12 +26,12 @@ DEMO_TOKENS = 60_000
 """Tokens of the index that a demo model gets by itself: enough for its neurons to show, read in half a minute."""
 SIZES = (20_000, 60_000, 200_000, 1_000_000, 5_000_000)
 _TICK = 700
-_KINDS = {"generated": "Generated text", "pasted": "Pasted text", "path": "Files on this machine"}
 
 
 class Indexing:
     """The ids of the panel, and of what stands in the frame."""
 
+    PLACE = "index"
     TICK = "index-tick"
     WAKE = "index-wake"
     PANEL = "index-panel"
@@ -40,9 +40,7 @@ class Indexing:
     FORM = "index-form"
     KIND = "index-kind"
     PASTED = "index-pasted"
-    PASTED_ROW = "index-pasted-row"
     PATH = "index-path"
-    PATH_ROW = "index-path-row"
     TOKENS = "index-tokens"
     BUILD = "index-build"
     WORK = "index-work"
@@ -139,12 +137,7 @@ def _register_panel(app: Dash, workspace: Workspace, builder: Builder) -> None:
         shown = None if value is None else str(value), str(most or 1), doing
         return (_head(index), index is None or works or asks, not asks, not works, *shown, _says(building))
 
-    app.clientside_callback(
-        '(kind) => [kind !== "pasted", kind !== "path"]',
-        Output(Indexing.PASTED_ROW, "hidden"),
-        Output(Indexing.PATH_ROW, "hidden"),
-        Input(Indexing.KIND, "value"),
-    )
+    corpus_form.register(app, Indexing.PLACE)
 
 
 def _register_presses(app: Dash, workspace: Workspace, builder: Builder) -> None:
@@ -163,7 +156,7 @@ def _register_presses(app: Dash, workspace: Workspace, builder: Builder) -> None
             raise PreventUpdate
         scope = _scope(workspace, ready)
         most = int(tokens)
-        corpus = _corpus(workspace, kind, text or "", path or "", most)
+        corpus = corpus_form.corpus(workspace.settings, kind, text, path, most)
         builder.start(scope, corpus, most, anew=workspace.index_of(scope) is not None)
         return time.time()
 
@@ -186,14 +179,6 @@ def _scope(workspace: Workspace, ready: Answer | None) -> Scope:
     return workspace.scope(ready["model"], precision=ready["precision"])
 
 
-def _corpus(workspace: Workspace, kind: str, text: str, path: str, tokens: int) -> Sources:
-    if kind == "pasted":
-        return corpora.pasted(workspace.settings, text)
-    if kind == "path":
-        return corpora.at_path(workspace.settings, path)
-    return corpora.generated(workspace.settings, tokens)
-
-
 def _head(index: Index | None) -> list[Any]:
     if index is not None:
         return heading("Index", described(index))
@@ -213,7 +198,7 @@ def described(index: Index) -> str:
     return f"{corpus} · {index.progress} · {m.precision}"
 
 
-def _says(building: Building | None) -> str:
+def _says(building: Work | None) -> str:
     if building is None or building.running:
         return ""
     if building.problem:
@@ -229,46 +214,9 @@ def _work() -> Any:
 
 
 def _form() -> Any:
-    kind = dbc.RadioItems(
-        id=Indexing.KIND,
-        options=[{"label": words, "value": name} for name, words in _KINDS.items()],
-        value="generated",
-        className="segmented",
-        inputClassName="btn-check",
-        labelClassName="segment",
-    )
-    of = html.Fieldset([html.Legend("Corpus"), kind])
-    pasted = html.Div(
-        [
-            html.Label("The text", htmlFor=Indexing.PASTED),
-            dcc.Textarea(id=Indexing.PASTED, className="index-text", placeholder="Paste a text of any length"),
-        ],
-        id=Indexing.PASTED_ROW,
-        hidden=True,
-        className="index-wide",
-    )
-    path = html.Div(
-        [
-            html.Label("A file or folder, below a folder allowed when the server started", htmlFor=Indexing.PATH),
-            dbc.Input(id=Indexing.PATH, type="text", size="sm", placeholder="texts.txt, .jsonl, .csv, .parquet, .gz"),
-        ],
-        id=Indexing.PATH_ROW,
-        hidden=True,
-        className="index-wide",
-    )
-    tokens = html.Div(
-        [
-            html.Label("Tokens at most", htmlFor=Indexing.TOKENS),
-            dbc.Select(
-                id=Indexing.TOKENS,
-                options=[{"label": f"{size:,}", "value": str(size)} for size in SIZES],
-                value=str(DEMO_TOKENS),
-                size="sm",
-            ),
-        ],
-        className="labelled",
-    )
     build = html.Button(
         [icon("play-fill"), "Build the index"], id=Indexing.BUILD, type="button", className="press filled"
     )
-    return html.Div([of, tokens, build, pasted, path], id=Indexing.FORM, className="index-form", hidden=True)
+    tokens = corpus_form.size(Indexing.PLACE, {size: f"{size:,}" for size in SIZES}, DEMO_TOKENS)
+    rows = [corpus_form.kind(Indexing.PLACE, "Corpus"), tokens, build, *corpus_form.details(Indexing.PLACE)]
+    return html.Div(rows, id=Indexing.FORM, className="index-form", hidden=True)

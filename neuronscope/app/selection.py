@@ -41,6 +41,10 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "shade": ("layer", "cluster", "density", "kurtosis", "senses", "alignment"),
     "grouping": ("kmeans", "minibatch", "agglomerative", "hdbscan"),
     "among": ("confirmed", "scored", "all"),
+    "heat": ("drift", "median", "above", "excess", "cka", "cka_residual", "itself", "weight_in", "weight_out"),
+    "hue": ("part", "noise", "layer"),
+    "beyond": ("all", "noise", "control"),
+    "cause": ("any", "weights", "input"),
 }
 """The values that a field of a few choices may have."""
 
@@ -114,7 +118,7 @@ class Selection:
     shade: str = "layer"
     """What the map is coloured by."""
     layers: str | None = None
-    """The layers on the map and in the clusters, such as `0-3,8`; None for all."""
+    """The layers on the map, in the clusters and among the neurons that drifted, such as `0-3,8`; None for all."""
     grouping: str = "kmeans"
     """How clusters are found."""
     k: int | None = None
@@ -125,6 +129,18 @@ class Selection:
     """The kept group that is looked at, by name."""
     among: Literal["confirmed", "scored", "all"] = "confirmed"
     """Which neurons the Polysemantic view ranks: with two senses in both halves of the corpus, scored, or all."""
+    drift: str | None = None
+    """The drift that is looked at, by the name of its folder; None for the one last asked for."""
+    checkpoint: int | None = None
+    """Its checkpoint, 0 for the base; None for the last."""
+    heat: str = "drift"
+    """What of each layer in each checkpoint is drawn."""
+    hue: Literal["part", "noise", "layer"] = "part"
+    """What the moving map is coloured by."""
+    beyond: Literal["all", "noise", "control"] = "all"
+    """Which neurons the Drift view lists: all, those above the noise floor, or those above the control."""
+    cause: Literal["any", "weights", "input"] = "any"
+    """Of these, all, those whose own weights changed, or those that changed with their input alone."""
 
     @classmethod
     def parse(cls, search: str | None) -> Selection:
@@ -199,7 +215,7 @@ class Selection:
 
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Selection)}
 _HEAVY = ("model", "precision", "text", "compare", "site", "long")
-_NUMBERS = ("layer", "position", "neuron", "count", "page", "longest", "least", "member", "k", "cluster")
+_NUMBERS = ("layer", "position", "neuron", "count", "page", "longest", "least", "member", "k", "cluster", "checkpoint")
 _LETS_GO: Mapping[str, tuple[str, ...]] = {
     "model": (
         "layer",
@@ -215,7 +231,10 @@ _LETS_GO: Mapping[str, tuple[str, ...]] = {
         "k",
         "cluster",
         "group",
+        "drift",
+        "checkpoint",
     ),
+    "drift": ("checkpoint",),
     "text": ("position", "page"),
     "compare": ("page", "side"),
     "of_second": ("position",),

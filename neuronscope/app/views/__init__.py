@@ -5,10 +5,11 @@ A view has a `NAME` (in the address), a `TITLE` and an `ICON` (on the rail), the
 """
 
 import neuronscope.app.views.atlas as atlas
+import neuronscope.app.views.drift as drift
 import neuronscope.app.views.models as models
 import neuronscope.app.views.neuron as neuron
 import neuronscope.app.views.polysemantic as polysemantic
 import neuronscope.app.views.search as search
 import neuronscope.app.views.text as text
 
-VIEWS = (text, neuron, search, atlas, polysemantic, models)
+VIEWS = (text, neuron, search, atlas, polysemantic, drift, models)
