@@ -99,7 +99,10 @@ def next_token_losses(
     """
     _predicts(model)
     with torch.inference_mode():
-        logits = _capped(model, model.unembedding(leaving).float() * _logit_scale(model))
+        logits = model.unembedding(leaving).float()
+        if (scale := _logit_scale(model)) != 1:
+            logits = logits * scale
+        logits = _capped(model, logits)
         return torch.nn.functional.cross_entropy(logits, following.to(logits.device), reduction="none").cpu()
 
 

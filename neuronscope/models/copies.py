@@ -1,4 +1,4 @@
-"""A model once more in other numbers: what the rounding of weights and activations does, and nothing else."""
+"""A model once more in other numbers: what rounding does to what its neurons do, and nothing else does."""
 
 from __future__ import annotations
 
@@ -18,20 +18,23 @@ Lend = Callable[[], AbstractContextManager[LoadedModel]]
 
 @contextmanager
 def in_other_numbers(lend: Lend) -> Iterator[tuple[Lend, str] | None]:
-    """The same weights in bfloat16, or in float32 where they are held in less; and the name of these numbers.
+    """The same weights rounded to bfloat16, or computed with in float32 where they are held in less; and which it is.
 
-    A copy, which takes half of the model's memory or twice of it. None where there is none: of quantized weights, and
-    of a model that is spread over several devices.
+    Either computes in float32, for on many CPUs bfloat16 takes dozens of times as long. A copy, which takes as much
+    memory as the weights in float32. None where there is none: of quantized weights, and of a model that is spread over
+    several devices.
     """
     with lend() as model:
         held = Precision(model.card.precision)
         if held.quantized or is_spread(model.network):
             yield None
             return
-        to = torch.bfloat16 if held is Precision.FLOAT32 else torch.float32
-        network = copy.deepcopy(model.network).to(to)
-    name = str(to).removeprefix("torch.")
-    other = replace(model, network=network, card=replace(model.card, precision=name))
+        network = copy.deepcopy(model.network)
+        if held is Precision.FLOAT32:
+            network.to(torch.bfloat16)
+        network.to(torch.float32)
+    name = "weights rounded to bfloat16" if held is Precision.FLOAT32 else "float32 arithmetic"
+    other = replace(model, network=network)
 
     @contextmanager
     def lent() -> Iterator[LoadedModel]:

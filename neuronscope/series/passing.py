@@ -25,17 +25,17 @@ from neuronscope.index.plan import Batch, Plan, hashes
 from neuronscope.index.scan import Lend
 from neuronscope.models.loading import LoadedModel
 from neuronscope.series.accumulate import LARGEST_HALF, LayerSums
-from neuronscope.shrinkage import posterior, random_effects
+from neuronscope.shrinkage import posterior_mean, random_effects
 from neuronscope.vocabulary import ModelCard, Site
 
 BLOCKS = 32
 """Blocks of windows that are drawn again for intervals."""
 SAMPLE = 2048
-"""Tokens whose activations are kept: for distributions and the map."""
+"""Tokens whose activations are kept, for distributions and the map, and whose next token is predicted."""
 KERNEL = 1024
-"""The first of them, by which layers are compared and neurons matched."""
-LOSS = 4096
-"""Tokens whose next one is predicted, the sampled ones among them."""
+"""The first of them, by which layers are compared."""
+MATCHED = 512
+"""The first of them, by which neurons are matched."""
 CONTEXTS = 10
 """Strongest contexts kept of either sign."""
 TOKENS = 20
@@ -66,7 +66,7 @@ class Passed:
     """The tokens of highest and of lowest empirical-Bayes mean; `NOTHING` where there are fewer."""
     token_means: Float[np.ndarray, "units 2 ranks"]
     """Their plain means."""
-    loss: Float[np.ndarray, " predicted"]
+    loss: Float[np.ndarray, " sample"]
     """-log p of the next token in nats; NaN where none follows, or none is predicted."""
     residual: Float16[np.ndarray, "layers kernel width"]
     """The residual stream behind each block on the first sampled tokens."""
@@ -78,7 +78,7 @@ class Probe:
     """The probe corpus as every checkpoint sees it: the same batches in the same order."""
 
     def __init__(self, plan: Plan, most: int | None = None) -> None:
-        """Of all the plan's tokens, or only of as many batches as hold `most`."""
+        """Of all the plan's tokens; or of as many batches as hold `most`, for their sums alone."""
         self.plan, self.most = plan, most
         self._first = plan.corpus.windows["first"].astype(np.int64)
         self.blocks = min(BLOCKS, len(self._first))
@@ -86,9 +86,8 @@ class Probe:
         self._block = np.empty(len(self._first), np.int64)
         self._block[order] = np.arange(len(self._first)) % self.blocks
         positions = np.flatnonzero(plan.kept)
-        self.predicted = positions[np.lexsort((positions, hashes(positions, seed=2)))][:LOSS]
-        self.sampled = self.predicted[:SAMPLE]
-        self._place = {int(position): place for place, position in enumerate(self.predicted)}
+        self.sampled = positions[np.lexsort((positions, hashes(positions, seed=2)))][:SAMPLE]
+        self._place = {int(position): place for place, position in enumerate(self.sampled)}
 
     @property
     def tokens(self) -> int:
@@ -112,7 +111,7 @@ class Probe:
         return self._block[np.searchsorted(self._first, first)]
 
     def drawn(self, batch: Batch) -> tuple[Integer[Tensor, " n"], Integer[Tensor, " n"]]:
-        """The places of a batch that are predicted from, and which of `predicted` each is."""
+        """The places of a batch that are sampled, and which of `sampled` each is."""
         flat = np.flatnonzero(batch.kept.cpu().numpy())
         rows, columns = np.divmod(flat, batch.kept.shape[1])
         places = [self._place.get(position, -1) for position in (batch.base.cpu().numpy()[rows] + columns).tolist()]
@@ -150,7 +149,7 @@ class _Run:
         self._layers: dict[int, LayerSums] = {}
         self._slots = np.zeros(len(probe.plan.tabulated), np.int64)
         self._counts = np.zeros(probe.blocks, np.int64)
-        self._loss = np.full(len(probe.predicted), np.nan, np.float32)
+        self._loss = np.full(len(probe.sampled), np.nan, np.float32)
 
     def over(self, stream: IO[bytes]) -> Passed:
         """Run every batch; each of its layers is a checkpoint."""
@@ -158,9 +157,9 @@ class _Run:
             card = model.card
         kernel = min(KERNEL, len(self._probe.sampled))
         residual = np.zeros((card.layers, kernel, card.width), np.float16)
-        sites: list[Place] = [Site.NEURONS, Site.RESIDUAL]
-        if card.causal:
-            sites.append("output")
+        sites: list[Place] = [Site.NEURONS]
+        if self._probe.most is None:
+            sites += [Site.RESIDUAL, *(["output"] if card.causal else [])]  # type: ignore[list-item]
         for batch in self._probe.batches():
             seeing = _Batch(self, batch, stream, residual)
             with self._lend() as model, evaluating(model.network):
@@ -218,17 +217,16 @@ class _Run:
         ids = np.full((neurons, 2, TOKENS), NOTHING, np.uint32)
         plain = np.full((neurons, 2, TOKENS), np.nan, np.float32)
         present = np.flatnonzero(self._slots)
-        if not len(present):
+        if not len(present) or self._probe.most is not None:
             return ids, plain
         n = self._slots[present]
         means = layer.token_sums.cpu().numpy()[present].astype(np.float64) / n[:, None]
         effects = random_effects(n, means, layer.mean(total), layer.variance(total), total)
-        ranked = posterior(effects, n[:, None], means).mean
-        order = np.argsort(-ranked, axis=0, kind="stable")
-        for side, best in enumerate((order, order[::-1])):
-            chosen = best[:TOKENS]
-            ids[:, side, : len(chosen)] = self._probe.plan.tabulated[present[chosen]].T
-            plain[:, side, : len(chosen)] = np.take_along_axis(means, chosen, 0).T
+        ranked = torch.from_numpy(posterior_mean(effects, n[:, None], means).T.copy())
+        for side in (0, 1):
+            chosen = ranked.topk(min(TOKENS, len(present)), largest=side == 0).indices.numpy()
+            ids[:, side, : chosen.shape[1]] = self._probe.plan.tabulated[present[chosen]]
+            plain[:, side, : chosen.shape[1]] = np.take_along_axis(means.T, chosen, 1)
         return ids, plain
 
 
@@ -263,9 +261,8 @@ class _Batch:
             if self._stream.readinto(raw) != len(raw):  # type: ignore[attr-defined]
                 raise DamagedIndex("The base's activations are not as long as they were written. Ask again.")
             beside = torch.frombuffer(raw, dtype=torch.float16).view(-1, neurons).to(device)
-        small = self._rows < len(self._run._probe.sampled)
         rounded = self._run.layer(layer, neurons, device).see(
-            values.float(), self._here[device], self._blocks, (self._places[small], self._rows[small]), beside
+            values.float(), self._here[device], self._blocks, (self._places, self._rows), beside
         )
         if beside is None:
             self._stream.write(rounded.cpu().numpy().data)
@@ -277,7 +274,7 @@ class _Batch:
         self._residual[layer, self._rows[small].numpy()] = kept
 
     def _predict(self, leaving: Float[Tensor, "windows tokens width"]) -> None:
-        """The loss at the places that are predicted from and have a next token of the text."""
+        """The loss at the sampled places that have a next token of the text."""
         width = leaving.shape[1]
         text = self._batch.text.reshape(-1)
         after = self._places + 1

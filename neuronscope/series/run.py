@@ -32,13 +32,13 @@ from neuronscope.jobs import report, track
 from neuronscope.models.copies import in_other_numbers
 from neuronscope.series import store, weights
 from neuronscope.series.finding import Candidate
-from neuronscope.series.passing import KERNEL, Passed, Probe, run_base, run_beside
+from neuronscope.series.passing import KERNEL, MATCHED, Passed, Probe, run_base, run_beside
 from neuronscope.series.store import BASE, CONTROL, LAYER, RECORD, Checkpoint, Manifest
 from neuronscope.vocabulary import ModelCard
 
 TOKENS = 50_000
 """Tokens of the probe corpus, unless more or fewer are asked for."""
-FLOOR_TOKENS = 8192
+FLOOR_TOKENS = 4096
 """Tokens over which the noise floor is measured."""
 
 Borrow = Callable[[str], AbstractContextManager[Lend]]
@@ -188,14 +188,17 @@ class _Series:
         one = manifest.checkpoints[0]
         with (self._work / "activations.f16").open("wb") as stream:
             passed = run_base(self._lend, self._probe, stream, _counter(f"Running {one.label}", self._probe.tokens))
-        np.savez(self._work / "base.npz", centres=passed.centres, residual=passed.residual, mean=passed.mean)
-        for layer in track(range(self._card.layers), label="Keeping the base's weights, layer"):
+        np.save(self._work / "centres.npy", passed.centres)
+        neurons = self._card.neurons
+        for layer in track(range(self._card.layers), label="Keeping what the base is compared by, layer"):
             with self._lend() as model:
                 weights.keep(model, layer, self._work)
+            own = passed.sample[layer * neurons : (layer + 1) * neurons, :KERNEL]
+            kernels = {"neurons": measures.kernel(own.T), "residual": measures.kernel(passed.residual[layer])}
+            np.savez(self._work / f"kernels-{layer:03d}.npz", **kernels)  # type: ignore[arg-type]
         floor, said = self._floor(passed)
         np.save(self._work / "floor.npy", floor)
         np.save(self._folder / "sampled.npy", self._probe.sampled.astype(np.uint32))
-        np.save(self._folder / "predicted.npy", self._probe.predicted.astype(np.uint32))
         table, layers = self._of_base(passed)
         store.write(self._folder, BASE, _arrays(passed, table, layers))
         loss, _ = _mean_loss(passed.loss, None)
@@ -246,9 +249,10 @@ class _Series:
                 with lend() as model:
                     card = model.card
                     self._belongs(card, Encoder(model.tokenizer), one.name)
-                with self._stream() as stream, np.load(self._work / "base.npz") as base:
+                with self._stream() as stream:
                     counter = _counter(f"Running {one.label}", self._probe.tokens)
-                    passed = run_beside(lend, self._probe, stream, base["centres"], counter)
+                    centres = np.load(self._work / "centres.npy")
+                    passed = run_beside(lend, self._probe, stream, centres, counter)
                 moved = []
                 for layer in track(range(card.layers), label=f"Comparing the weights of {one.label}, layer"):
                     with lend() as model:
@@ -318,17 +322,16 @@ class _Series:
         table["bias"] = np.concatenate([one.bias for one in moved])
         table["alive"] = _alive(passed, found.sd_b, self._card.gated)
         sample = store.read(folder, "sample")
-        with np.load(self._work / "base.npz") as base:
-            residual = base["residual"]
         for layer in track(range(self._card.layers), label="Comparing distributions, layer"):
             own = slice(layer * neurons, (layer + 1) * neurons)
             a, b = sample[own], passed.sample[own]
             table["divergence"][own], table["transport"][own] = measures.distances(a, b)
-            matching = measures.match(a[:, :KERNEL], b[:, :KERNEL])
+            matching = measures.match(a[:, :MATCHED], b[:, :MATCHED])
             table["partner"][own] = matching.partner
             table["own"][own], table["matched"][own] = matching.own, matching.matched
-            cka = measures.alignment(*(measures.kernel(values[:, :KERNEL].T) for values in (a, b)))
-            stream = measures.alignment(*(measures.kernel(one[layer]) for one in (residual, passed.residual)))
+            with np.load(self._work / f"kernels-{layer:03d}.npz") as base:
+                cka = measures.alignment(base["neurons"], measures.kernel(b[:, :KERNEL].T))
+                stream = measures.alignment(base["residual"], measures.kernel(passed.residual[layer]))
             layers[layer] = (cka, stream, matching.itself)
         return table, layers
 
@@ -368,9 +371,9 @@ def _largest(passed: Passed) -> float:
 
 
 def _mean_loss(
-    loss: Float[np.ndarray, " predicted"], base: Float[np.ndarray, " predicted"] | None
+    loss: Float[np.ndarray, " sample"], base: Float[np.ndarray, " sample"] | None
 ) -> tuple[float | None, float | None]:
-    """The mean over the predicted tokens, and the standard error of its difference from the base's."""
+    """The mean over the sampled tokens that have a next one, and the standard error of its difference to the base."""
     known = np.isfinite(loss)
     if not known.any():
         return None, None

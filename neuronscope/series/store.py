@@ -12,9 +12,8 @@
         contexts.npy          the values around each, as shares of the peak in 1/127 (-128: no token)
         token_ids.npy         [neurons, 2, 20]: the tokens of highest and of lowest empirical-Bayes mean
         token_means.npy       their plain means
-        loss.npy              -log p of the next token at the predicted positions, in nats
-      sampled.npy             positions whose activations are kept
-      predicted.npy           positions whose next token is predicted, the sampled ones first
+        loss.npy              -log p of the token that follows each, in nats; NaN where none does
+      sampled.npy             positions whose activations are kept and whose next token is predicted
       .work/                  the base's activations and directions while checkpoints are left to run
 
 Neurons of all layers stand one after the other. Each folder is written under another name and renamed, and then named

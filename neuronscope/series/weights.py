@@ -42,7 +42,7 @@ def moved(model: LoadedModel, layer: int, folder: Path) -> Moved:
     with np.load(_path(folder, layer), allow_pickle=False) as base:
         for place, part in enumerate(PARTS):
             if part in own:
-                found[:, :, place] = _compared(base[part].astype(np.float64), own[part].astype(np.float64))
+                found[:, :, place] = _compared(base[part], own[part])
         bias = own["bias"] - base["bias"]
     return Moved(found[0], found[1], bias)
 
@@ -60,7 +60,7 @@ def _compared(
     change = np.linalg.norm(own - base, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where(change > 0, change / length, 0)
-        cosine = np.clip((base * own).sum(1) / (length * other), -1, 1)
+        cosine = np.clip(np.einsum("nw,nw->n", base, own) / (length * other), -1, 1)
     return np.stack([relative, np.where(change > 0, cosine, np.where(length > 0, 1, np.nan))])
 
 

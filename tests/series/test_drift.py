@@ -108,11 +108,11 @@ def test_one_neuron_whose_weights_changed_leads_and_what_follows_drifts_without_
 
 
 def test_the_loss_is_that_of_the_model(workspace, folder, drift):
-    predicted = np.load(folder / "drift" / "predicted.npy")
+    sampled = np.load(folder / "drift" / "sampled.npy")
     corpus, loss = drift.corpus, store.read(folder / "drift" / "03", "loss")
     scope = workspace.scope(str(folder / "runs" / "checkpoint-100"))
     for place in range(20):
-        position = int(predicted[place])
+        position = int(sampled[place])
         window = corpus.windows[int(corpus.window_of(np.array([position]))[0])]
         first, last = int(window["first"]), int(window["first"]) + int(window["length"])
         if position + 1 == last:

@@ -31,10 +31,10 @@ def distances(
     divergence, transport = np.zeros(len(a), np.float32), np.zeros(len(a), np.float32)
     for first in range(0, len(a), _AT_ONCE):
         some = slice(first, first + _AT_ONCE)
-        x, y = (np.sort(values[some].astype(np.float64), axis=1) for values in (a, b))
+        x, y = (np.sort(values[some].astype(np.float32), axis=1) for values in (a, b))
         divergence[some] = _jensen_shannon(x, y)
-        spread = np.sqrt((x.var(1) + y.var(1)) / 2)
-        cost = np.abs(x - y).mean(1)
+        spread = np.sqrt((x.var(1, dtype=np.float64) + y.var(1, dtype=np.float64)) / 2)
+        cost = np.abs(x - y).mean(1, dtype=np.float64)
         transport[some] = np.where(cost > 0, cost / np.maximum(spread, 1e-12), 0)
     return divergence, transport
 
