@@ -22,7 +22,8 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
       return search ? `?${search}` : "";
     }
 
-    const ofSecond = (selection) => selection.compare !== null && selection.side === "b";
+    const two = (selection) => selection.compare !== null || selection.against !== "";
+    const ofSecond = (selection) => two(selection) && selection.side === "b";
     const held = (selection, name) => (name === "of_second" ? ofSecond(selection) : selection[name]);
 
     /* The selection after these changes, having let go of what they make meaningless. */

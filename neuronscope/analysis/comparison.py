@@ -1,4 +1,4 @@
-"""Two texts beside each other: the tokens that correspond, and how activations differ between them.
+"""Two readings beside each other, of two texts or by two models: which tokens correspond, and how activations differ.
 
 Tokens correspond where the two texts agree, and one by one where a stretch of one is replaced by a stretch of equal
 length in the other. Whatever has no counterpart is counted and left out.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -22,7 +23,7 @@ _ROUNDING = 1e-5
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """How activations on text B differ from those on text A."""
+    """How activations in reading B differ from those in reading A."""
 
     pairs: Int[np.ndarray, "pairs 2"]
     """Positions in A and in B of the tokens that correspond."""
@@ -36,6 +37,11 @@ class Comparison:
     """Text A's activations."""
     b: Activations
     """Text B's activations."""
+
+    @property
+    def models(self) -> bool:
+        """Whether two models are compared, rather than two texts."""
+        return self.a.source != self.b.source
 
     @cached_property
     def identical(self) -> int:
@@ -51,14 +57,18 @@ class Comparison:
 
 
 def compare(a: Activations, b: Activations) -> Comparison:
-    """Align the tokens of two texts and subtract their activations.
+    """Align the tokens of two readings and subtract their activations.
+
+    Two models, such as a base and its checkpoint, are compared unit by unit; that is for the caller to ask of models in
+    which a unit of the same number is the same unit. Tokens of two models correspond where they say the same.
 
     Raises:
-        InputError: if they are not of the same model, site and layers.
+        InputError: if they are not of the same site, layers and number of units.
     """
-    if (a.source, a.site, a.layers) != (b.source, b.site, b.layers):
-        raise InputError("Two texts are compared on one model, one site and the same layers; these differ.")
-    pairs = _align(a.tokens.ids.tolist(), b.tokens.ids.tolist())
+    if (a.site, a.layers, a.values.shape[2]) != (b.site, b.layers, b.values.shape[2]):
+        raise InputError("Two readings are compared at one site, on the same layers of as many units; these differ.")
+    same = a.source.model == b.source.model
+    pairs = _align(*(one.tokens.ids.tolist() if same else list(one.tokens.display) for one in (a, b)))
     return Comparison(
         pairs=pairs,
         difference=b.values[:, pairs[:, 1]] - a.values[:, pairs[:, 0]],
@@ -69,7 +79,7 @@ def compare(a: Activations, b: Activations) -> Comparison:
     )
 
 
-def _align(a: list[int], b: list[int]) -> Int[np.ndarray, "pairs 2"]:
+def _align(a: list[Any], b: list[Any]) -> Int[np.ndarray, "pairs 2"]:
     pairs: list[tuple[int, int]] = []
     for kind, a_start, a_stop, b_start, b_stop in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
         if kind == "equal" or (kind == "replace" and a_stop - a_start == b_stop - b_start):

@@ -8,9 +8,11 @@ from dash.exceptions import PreventUpdate
 
 from neuronscope.app.selection import Selection
 from neuronscope.demo import DEMOS
-from neuronscope.vocabulary import Activations
+from neuronscope.errors import InputError
+from neuronscope.vocabulary import Activations, ModelCard
 
 if TYPE_CHECKING:
+    from neuronscope.app.readings import Readings
     from neuronscope.indexed import Index
     from neuronscope.scope import Scope, Workspace
 
@@ -78,6 +80,32 @@ def samples(model: str) -> tuple[str, ...]:
 def text_of(selection: Selection, model: str) -> str:
     """The text that is looked at: the visitor's, or the first sample."""
     return samples(model)[0] if selection.text is None else selection.text
+
+
+def read(readings: Readings, workspace: Workspace, scope: Scope, selection: Selection, model: str) -> list[Activations]:
+    """What is looked at: one text, or two to compare, the second of which another model may have read.
+
+    Raises:
+        InputError: if the other model has other layers, neurons or sites, so that nothing can be subtracted.
+    """
+    text = text_of(selection, model)
+    second = text if selection.compare is None else selection.compare
+    if not selection.against:
+        texts = [text, *([second] if selection.compare is not None else [])]
+        return readings.read(scope, texts, selection.site, selection.long)
+    other = workspace.scope(selection.against, precision=scope.card.precision)
+    own, theirs = ((card.layers, card.neurons, card.width, card.heads) for card in (scope.card, other.card))
+    if own != theirs:
+        raise InputError(
+            f"{other.card.label} has {_sizes(other.card)} and {scope.card.label} {_sizes(scope.card)}: there is no "
+            "difference to show. Compare a model with its own checkpoints."
+        )
+    first = readings.read(scope, [text], selection.site, selection.long)
+    return first + readings.read(other, [second], selection.site, selection.long)
+
+
+def _sizes(card: ModelCard) -> str:
+    return f"{card.layers} layers of {card.neurons:,} neurons in a stream {card.width:,} wide"
 
 
 def looked_at(texts: list[Activations], selection: Selection) -> Activations:

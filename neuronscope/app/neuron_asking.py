@@ -71,7 +71,8 @@ def look(app: Dash, workspace: Workspace, ready: Answer | None, search: str | No
     """The neuron that the address asks for, once the text has been read; until then there is nothing to update."""
     scope, selection = asked(workspace, NAME, search, ready)
     assert ready is not None, "asked() answers only what has been prepared"
-    text = (selection.compare if selection.of_second else text_of(selection, ready["model"])) or ""
+    first = text_of(selection, ready["model"])
+    text = selection.compare if selection.of_second and selection.compare is not None else first
     neuron = chosen(_read(app, scope, selection, text, Site.NEURONS), selection, scope.card)
     return Looked(app, workspace, scope, selection, text, neuron)
 

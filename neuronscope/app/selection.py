@@ -63,6 +63,8 @@ class Selection:
     """The visitor's text; None for a sample text."""
     compare: str | None = None
     """A second text to compare with, None if there is none."""
+    against: str = ""
+    """Another model, such as a checkpoint of this one, that reads the second text, or the same where there is none."""
     site: str = "neurons"
     """Where activations are read."""
     long: Literal["refuse", "window"] = "refuse"
@@ -88,7 +90,7 @@ class Selection:
     scale: Literal["shared", "layer"] = "shared"
     """Whether the layers share one colour scale."""
     side: str = "difference"
-    """Of two texts: the difference, the first (`a`) or the second (`b`); the second is looked at with `b` alone."""
+    """Of two readings: the difference, the first (`a`) or the second (`b`); the second is looked at with `b` alone."""
     colour: str = "peak"
     """What the token strip is coloured by: the layer's `peak`, or the chosen `neuron`."""
     ask: Literal["neuron", "text"] = "neuron"
@@ -178,8 +180,13 @@ class Selection:
 
     @property
     def of_second(self) -> bool:
-        """Whether it is the second text that is looked at, and that `position` counts in."""
-        return self.compare is not None and self.side == "b"
+        """Whether it is the second reading that is looked at, and that `position` counts in."""
+        return self.two and self.side == "b"
+
+    @property
+    def two(self) -> bool:
+        """Whether two readings are compared: of two texts, or of two models."""
+        return self.compare is not None or self.against != ""
 
     def go(self, **changes: Any) -> Selection:
         """The selection after these changes, having let go of what they make meaningless.
@@ -214,7 +221,7 @@ class Selection:
 
 
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Selection)}
-_HEAVY = ("model", "precision", "text", "compare", "site", "long")
+_HEAVY = ("model", "precision", "text", "compare", "against", "site", "long")
 _NUMBERS = ("layer", "position", "neuron", "count", "page", "longest", "least", "member", "k", "cluster", "checkpoint")
 _LETS_GO: Mapping[str, tuple[str, ...]] = {
     "model": (
@@ -233,10 +240,12 @@ _LETS_GO: Mapping[str, tuple[str, ...]] = {
         "group",
         "drift",
         "checkpoint",
+        "against",
     ),
     "drift": ("checkpoint",),
     "text": ("position", "page"),
     "compare": ("page", "side"),
+    "against": ("page", "side"),
     "of_second": ("position",),
     "site": ("neuron", "page", "colour"),
     "layer": ("page", "ngram"),

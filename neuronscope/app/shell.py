@@ -14,7 +14,7 @@ from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_u
 from dash.exceptions import PreventUpdate
 
 from neuronscope.app import about, address, indexing, memory_bar, picker, prompt, sizes
-from neuronscope.app.asking import Answer, Frame, Question, looked_at, text_of
+from neuronscope.app.asking import Answer, Frame, Question, looked_at, read
 from neuronscope.app.parts import go, icon, notice, short
 from neuronscope.app.selection import Selection
 from neuronscope.app.views import VIEWS
@@ -250,9 +250,12 @@ def _register_work(app: Dash, workspace: Workspace, manager: ThreadManager, mode
     def prepare(set_progress: Any, question: Question, _again: Any, search: str) -> Answer:
         set_progress((None, "1", f"Loading {question['model']}"))
         picker.permitted(question["model"], workspace, model)
+        selection = Selection.parse(search)
+        if selection.against:
+            picker.permitted(selection.against, workspace, model)
         scope = workspace.scope(question["model"], precision=question["precision"])
         set_progress((None, "1", "Reading the text"))
-        _read(app.readings, scope, Selection.parse(search).check(scope.card), question["model"])
+        _read(app.readings, workspace, scope, selection.check(scope.card), question["model"])
         held = f"{scope.card.precision} on {scope.card.device}"
         return Answer(**question, layers=scope.card.layers, held=held)
 
@@ -274,13 +277,12 @@ def _register_work(app: Dash, workspace: Workspace, manager: ThreadManager, mode
     )
 
 
-def _read(readings: Readings, scope: Scope, selection: Selection, model: str) -> None:
+def _read(readings: Readings, workspace: Workspace, scope: Scope, selection: Selection, model: str) -> None:
     """Read the activations that the views will ask for, and check what the selection says of the text."""
     readings.forget(scope)
-    texts = [text_of(selection, model), *([selection.compare] if selection.compare is not None else [])]
-    read = readings.read(scope, texts, selection.site, selection.long)
+    found = read(readings, workspace, scope, selection, model)
     if selection.position is not None:
-        looked_at(read, selection).tokens.check(selection.position)
+        looked_at(found, selection).tokens.check(selection.position)
 
 
 def _register_jump(app: Dash, workspace: Workspace) -> None:

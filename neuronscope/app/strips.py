@@ -28,7 +28,7 @@ def text_strips(activations: list[Activations], selection: Selection, layer: int
         tools.insert(0, choices("colour", "Colour the tokens by", options, selection.colour))
     strips = [
         html.Div(
-            [*_letter(i, len(activations)), _strip(a, v, limit, i, selection)],
+            [*_letter(i, activations), _strip(a, v, limit, i, selection)],
             className="lettered",
         )
         for i, (a, v) in enumerate(zip(activations, values, strict=True))
@@ -79,5 +79,10 @@ def _strip(
     return token_strip(activations.tokens, values, limit=limit, locked=selection.position if here else None, side=side)
 
 
-def _letter(i: int, of: int) -> list[Any]:
-    return [html.Span("AB"[i], className="letter")] if of > 1 else []
+def _letter(i: int, activations: list[Activations]) -> list[Any]:
+    """Which of two readings it is, and by which model where they are of two."""
+    if len(activations) == 1:
+        return []
+    names = [one.source.model for one in activations]
+    said = [html.Small(names[i])] if len({one.source for one in activations}) > 1 else []
+    return [html.Span(["AB"[i], *said], className="letter")]

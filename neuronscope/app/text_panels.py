@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dash import html
@@ -123,8 +124,14 @@ def tabs(selection: Selection) -> Any:
     return html.Nav(links, className="tabs", **{"aria-label": "What to show of the text"})
 
 
-def settings(model: ModelCard, selection: Selection) -> Any:
-    """Where activations are read, which layer is shown, and what ranks its units."""
+def settings(model: ModelCard, selection: Selection, others: Mapping[str, str]) -> Any:
+    """Where activations are read, which layer is shown, what ranks its units, and which other model is subtracted from.
+
+    `others` are models of the same shape, by name, each with what it is called.
+    """
+    against = {"": "No other model", **others}
+    if selection.against not in against:
+        against[selection.against] = selection.against
     sites = {site: name for site, name in SITES.items() if site in model.sites}
     layers = {layer: str(layer) for layer in range(model.layers)}
     return html.Section(
@@ -132,6 +139,7 @@ def settings(model: ModelCard, selection: Selection) -> Any:
             select("site", "Read at", sites, selection.site),
             select("layer", f"Layer, 0 to {model.layers - 1}", layers, selection.layer_of(model)),
             select("rule", "Rank by", RULES, selection.rule),
+            *([select("against", "Compare with", against, selection.against)] if len(against) > 1 else []),
         ],
         className="panel settings",
     )

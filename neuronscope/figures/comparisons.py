@@ -140,7 +140,7 @@ def difference(
         figure,
         mode=mode,
         title=f"{title} · {chosen.title(captions.unit(a.site))}",
-        subtitle=" · ".join((a.source.model, f"layer {layer}", str(a.site), shape, *windows, a.source.precision)),
+        subtitle=" · ".join((_whose(comparison), f"layer {layer}", str(a.site), shape, *windows, a.source.precision)),
         meta=captions.provenance(
             a, "difference", layer=layer, pairs=len(values), shown=len(chosen.units), limit=colours.value
         ),
@@ -276,11 +276,19 @@ def _identical(comparison: Comparison) -> list[str]:
     return [f"identical up to token {last}, {comparison.a.tokens.display[last]}"]
 
 
+def _whose(comparison: Comparison) -> str:
+    """The model, or the two that are compared."""
+    a, b = comparison.a.source.model, comparison.b.source.model
+    return f"A {a}, B {b}" if comparison.models else a
+
+
 def _nothing_differs(comparison: Comparison) -> str:
     """Why there is no difference to draw."""
     if not len(comparison.pairs):
         return "No token of one text corresponds to one of the other."
     rest = "; ".join(_unpaired(comparison))
+    if not rest and comparison.models:
+        return "Both models do the same on this text, so nothing differs."
     if not rest:
         return "Both texts are the same, so nothing differs."
     same = captions.count(len(comparison.pairs), "token")

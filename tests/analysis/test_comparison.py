@@ -41,6 +41,15 @@ def test_texts_with_nothing_in_common_but_unlike_lengths_have_no_pairs() -> None
     assert found.unpaired_a == (0, 1)
 
 
+def test_two_models_are_compared_where_their_tokens_say_the_same() -> None:
+    first = on([1, 2, 3])
+    other = replace(first, source=replace(first.source, model="another"), values=first.values + 1)
+    found = compare(first, other)
+    assert found.models
+    assert found.difference.ravel().tolist() == [1, 1, 1]
+    assert not compare(first, first).models
+
+
 def test_different_layers_are_refused() -> None:
-    with pytest.raises(InputError, match="one model, one site and the same layers"):
+    with pytest.raises(InputError, match="at one site, on the same layers of as many units"):
         compare(on([1]), replace(on([1]), layers=(3,)))

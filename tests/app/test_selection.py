@@ -84,7 +84,14 @@ def test_saying_the_same_again_changes_nothing():
 def test_only_what_needs_the_model_changes_the_question():
     base = Selection(text="hello")
     light = (base.go(layer=2), base.go(position=1), base.go(rule="index"), base.go(count=0), base.go(view="neuron"))
-    heavy = (base.go(text="x"), base.go(compare="x"), base.go(model="gpt2"), base.go(site="up"), base.go(long="window"))
+    heavy = (
+        base.go(text="x"),
+        base.go(compare="x"),
+        base.go(against="x"),
+        base.go(model="gpt2"),
+        base.go(site="up"),
+        base.go(long="window"),
+    )
     assert {s.question for s in light} == {base.question}
     assert len({s.question for s in heavy} | {base.question}) == len(heavy) + 1
 
@@ -113,4 +120,4 @@ def test_the_browser_is_told_all_it_needs_to_read_and_change_an_address():
     told = schema()
     assert list(told["defaults"]) == [field.name for field in dataclasses.fields(Selection)]
     assert json.loads(json.dumps(told)) == told
-    assert json.loads(Selection(text="né ✓", site="up").question) == [None, "auto", "né ✓", None, "up", "refuse"]
+    assert json.loads(Selection(text="né ✓", site="up").question) == [None, "auto", "né ✓", None, "", "up", "refuse"]

@@ -9,10 +9,14 @@ from dash import html
 
 from neuronscope.analysis.statistics import layer_statistics
 from neuronscope.app import inspector, pictures, strips, text_panels
-from neuronscope.app.asking import looked_at
+from neuronscope.app.asking import looked_at, read
+from neuronscope.app.comparable import comparable
+from neuronscope.app.drift_kept import Drifts
 from neuronscope.app.graphs import framed
+from neuronscope.app.readings import Readings
 from neuronscope.app.selection import Selection
 from neuronscope.app.views import text as view
+from neuronscope.errors import InputError
 from neuronscope.scope import Workspace
 from neuronscope.settings import Settings
 from neuronscope.vocabulary import Neuron
@@ -132,8 +136,8 @@ def test_of_two_texts_every_figure_names_the_one_it_is_of(pair):
 
 
 def test_the_order_has_one_name_in_the_control_in_the_title_and_between_the_pages(pair, scope, monkeypatch):
-    offered = strings(text_panels.settings(scope.card, Selection()))
-    choose = text_panels.settings(scope.card, Selection()).children[2].children[1]
+    offered = strings(text_panels.settings(scope.card, Selection(), {}))
+    choose = text_panels.settings(scope.card, Selection(), {}).children[2].children[1]
     monkeypatch.setattr(pictures, "CELLS", 64 * len(pair[0].tokens))
     for option in choose.options[:3]:
         selection = Selection(rule=option["value"], count=0)
@@ -279,13 +283,13 @@ def test_a_press_on_a_cell_opens_the_neuron_at_its_token(pair):
 
 
 def test_only_the_sites_the_model_has_are_offered(scope, tmp_path):
-    offered = strings(text_panels.settings(scope.card, Selection()))
+    offered = strings(text_panels.settings(scope.card, Selection(), {}))
     workspace = Workspace(Settings(tmp_path / "c", tmp_path / "d", offline=True))
     gated = workspace.attach(llama(), tokenizer(), "gated").card
-    sites = [option["value"] for option in text_panels.settings(gated, Selection()).children[0].children[1].options]
+    sites = [option["value"] for option in text_panels.settings(gated, Selection(), {}).children[0].children[1].options]
     assert "gate" in sites
     plain = [
-        option["value"] for option in text_panels.settings(scope.card, Selection()).children[0].children[1].options
+        option["value"] for option in text_panels.settings(scope.card, Selection(), {}).children[0].children[1].options
     ]
     assert "gate" not in plain
     assert offered
@@ -306,3 +310,37 @@ def workspace_of_an_encoder(tmp_path):
     opened = Workspace(Settings(tmp_path / "cache", tmp_path / "data", offline=True))
     yield opened.attach(of_type("bert"), tokenizer(), "encoder")
     opened.close()
+
+
+def test_a_second_model_reads_the_same_text_and_its_difference_is_named(scope, tmp_path):
+    other = scope.workspace.attach(gpt2(seed=1, n_inner=100), tokenizer(), "tuned")
+    selection = Selection(text=WORDS, against=other.name)
+    readings = Readings()
+    a, b = read(readings, scope.workspace, scope, selection, "small")
+    assert (a.source.model, b.source.model) == ("small", "tuned")
+    np.testing.assert_array_equal(b.values, other.activations(WORDS).values)
+    figure = pictures.heat([a, b], selection, 1, "light")
+    assert "A small, B tuned" in figure.layout.meta["subtitle"]
+    letters = [
+        piece for piece in strings(strips.text_strips([a, b], selection, 1)) if piece in ("A", "B", "small", "tuned")
+    ]
+    assert letters == ["A", "small", "B", "tuned"]
+    assert looked_at([a, b], selection.go(side="b")) is b
+    swapped = read(readings, scope.workspace, scope, replace(selection, compare=OTHER), "small")
+    assert [one.tokens.text for one in swapped] == [WORDS, OTHER]
+    narrow = scope.workspace.attach(gpt2(n_inner=48), tokenizer(), "narrow")
+    with pytest.raises(InputError, match="narrow has 3 layers of 48 neurons"):
+        read(readings, scope.workspace, scope, Selection(text=WORDS, against=narrow.name), "small")
+
+
+def test_models_of_the_same_shape_and_checkpoints_are_offered(scope, tmp_path):
+    scope.workspace.attach(gpt2(seed=2, n_inner=100), tokenizer(), "twin")
+    drifts = Drifts(tmp_path)
+    offered = comparable(scope.workspace, scope, drifts)
+    assert "twin" in offered
+    assert "narrow" not in offered
+    assert scope.name not in offered
+    demo = comparable(scope.workspace, scope.workspace.scope("demo:stories"), drifts)
+    assert demo["demo:stories/step-0400"] == "step-0400"
+    chosen = text_panels.settings(scope.card, Selection(against="elsewhere"), offered)
+    assert chosen.children[-1].children[1].options[-1] == {"label": "elsewhere", "value": "elsewhere"}

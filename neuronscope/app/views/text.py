@@ -15,7 +15,8 @@ from dash.exceptions import PreventUpdate
 from neuronscope.analysis.comparison import compare
 from neuronscope.analysis.statistics import layer_statistics
 from neuronscope.app import pictures, prompt, scenes, text_panels
-from neuronscope.app.asking import Frame, asked, looked_at, text_of
+from neuronscope.app.asking import Frame, asked, looked_at, read
+from neuronscope.app.comparable import comparable
 from neuronscope.app.graphs import csv_id, framed
 from neuronscope.app.inspector import inspect
 from neuronscope.app.parts import choices, unread
@@ -29,7 +30,7 @@ from neuronscope.vocabulary import Activations, Site
 
 if TYPE_CHECKING:
     from neuronscope.figures.theme import Mode
-    from neuronscope.scope import Scope, Workspace
+    from neuronscope.scope import Workspace
 
 NAME = "text"
 TITLE = "Text"
@@ -103,7 +104,7 @@ def _register_settings(app: Dash, workspace: Workspace) -> None:
     @app.callback(Output(Text.SETTINGS, "children"), Input(Frame.READY, "data"), State(Frame.URL, "search"))
     def settings(ready: Any, search: str) -> Any:
         scope, selection = asked(workspace, NAME, search, ready)
-        return text_panels.settings(scope.card, selection)
+        return text_panels.settings(scope.card, selection, comparable(workspace, scope, app.drifts))
 
     @app.callback(
         Output(Text.TABS, "children"),
@@ -120,12 +121,14 @@ def _register_settings(app: Dash, workspace: Workspace) -> None:
     @app.callback(Output(Text.STRIP, "children"), *_seen(Text.STRIP)[:3])
     def strip(ready: Any, _scene: Any, search: str) -> Any:
         scope, selection = asked(workspace, NAME, search, ready)
-        return text_strips(_read(app, scope, selection, ready["model"]), selection, selection.layer_of(scope.card))
+        return text_strips(
+            read(app.readings, workspace, scope, selection, ready["model"]), selection, selection.layer_of(scope.card)
+        )
 
     @app.callback(Output(Text.INSPECTOR, "children"), Input(Frame.INDEX, "data"), *_seen(Text.INSPECTOR)[:3])
     def look(_index: Any, ready: Any, _scene: Any, search: str) -> Any:
         scope, selection = asked(workspace, NAME, search, ready)
-        texts = _read(app, scope, selection, ready["model"])
+        texts = read(app.readings, workspace, scope, selection, ready["model"])
         first = looked_at(texts, selection)
         which = pictures.which_text(texts, selection)
         index = workspace.index_of(scope)
@@ -143,7 +146,7 @@ def _register_neurons(app: Dash, workspace: Workspace) -> None:
     )
     def overview(ready: Any, _scene: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready, tab="neurons")
-        texts = _read(app, scope, selection, ready["model"])
+        texts = read(app.readings, workspace, scope, selection, ready["model"])
         figure = pictures.overview(texts, selection, selection.layer_of(scope.card), mode or "light")
         return *framed(figure, left=44, below=50), choices(
             "measure", "Show for each layer", MEASURES, selection.measure
@@ -159,7 +162,7 @@ def _register_neurons(app: Dash, workspace: Workspace) -> None:
     )
     def heat(ready: Any, _scene: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready, tab="neurons")
-        texts, layer = _read(app, scope, selection, ready["model"]), selection.layer_of(scope.card)
+        texts, layer = read(app.readings, workspace, scope, selection, ready["model"]), selection.layer_of(scope.card)
         figure = pictures.heat(texts, selection, layer, mode or "light")
         return (
             *framed(figure),
@@ -174,7 +177,7 @@ def _register_outlines(app: Dash, workspace: Workspace) -> None:
     @app.callback(Output(Text.OUTLINES, "data"), *_seen(Text.OUTLINES))
     def outlines(ready: Any, _scene: Any, search: str, mode: Mode | None) -> dict[str, Any]:
         scope, selection = asked(workspace, NAME, search, ready)
-        texts, layer = _read(app, scope, selection, ready["model"]), selection.layer_of(scope.card)
+        texts, layer = read(app.readings, workspace, scope, selection, ready["model"]), selection.layer_of(scope.card)
         return pictures.outlines(texts, selection, layer, mode or "light")
 
 
@@ -188,7 +191,7 @@ def _register_others(app: Dash, workspace: Workspace) -> None:
     )
     def layers(ready: Any, _scene: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready, tab="layers")
-        texts = _read(app, scope, selection, ready["model"])
+        texts = read(app.readings, workspace, scope, selection, ready["model"])
         figure = pictures.layers(texts, selection, selection.layer_of(scope.card), mode or "light")
         return *framed(figure, above=26), choices("scale", "Colour scale", SCALES, selection.scale)
 
@@ -202,7 +205,7 @@ def _register_others(app: Dash, workspace: Workspace) -> None:
     )
     def statistics(ready: Any, _scene: Any, search: str, mode: Mode | None) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready, tab="statistics")
-        texts = _read(app, scope, selection, ready["model"])
+        texts = read(app.readings, workspace, scope, selection, ready["model"])
         found = layer_statistics(looked_at(texts, selection))
         return (
             *framed(pictures.statistics(found, texts, selection, mode or "light")),
@@ -223,7 +226,7 @@ def _register_presses(app: Dash, workspace: Workspace) -> None:
         scope, selection = asked(workspace, NAME, search, ready)
         if not click:
             raise PreventUpdate
-        texts, layer = _read(app, scope, selection, ready["model"]), selection.layer_of(scope.card)
+        texts, layer = read(app.readings, workspace, scope, selection, ready["model"]), selection.layer_of(scope.card)
         return _cell(clicked(click["points"][0]), texts, selection, layer)
 
     @app.callback(
@@ -254,7 +257,10 @@ def _register_csv(app: Dash, workspace: Workspace) -> None:
             raise PreventUpdate
         name = ctx.triggered_id["csv"]
         frame = pictures.numbers(
-            name, _read(app, scope, selection, ready["model"]), selection, selection.layer_of(scope.card)
+            name,
+            read(app.readings, workspace, scope, selection, ready["model"]),
+            selection,
+            selection.layer_of(scope.card),
         )
         return dcc.send_data_frame(frame.to_csv, f"{FILES[name]}.csv", index=False)
 
@@ -263,13 +269,6 @@ def _seen(part: str) -> tuple[Input | State, ...]:
     """What a part listens to, the answer and its own scene, and what it reads besides."""
     listens = Input(Frame.READY, "data"), Input(scene_id(part), "data")
     return *listens, State(Frame.URL, "search"), State(Frame.THEME, "data")
-
-
-def _read(app: Dash, scope: Scope, selection: Selection, model: str) -> list[Activations]:
-    """The activations of the text, and of the second one if there is one."""
-    texts = [text_of(selection, model), *([selection.compare] if selection.compare is not None else [])]
-    found: list[Activations] = app.readings.read(scope, texts, selection.site, selection.long)
-    return found
 
 
 def _cell(at: tuple[int, int], texts: list[Activations], selection: Selection, layer: int) -> dict[str, Any]:
