@@ -17,49 +17,48 @@ if TYPE_CHECKING:
     from neuronscope.series import Drift
 
 _ITSELF = "in every layer of every checkpoint at least 90 % of the neurons that vary are most like themselves"
-_STATES = {True: "", False: "not finished: ask for it again and it goes on"}
+_UNFINISHED = "not finished: ask for the same again to go on"
 
 
 def compared(drift: Drift) -> list[Any]:
     """Heading and sentences over a drift."""
     m = drift.manifest
     names = [one.label for one in drift.checkpoints[1:]]
-    listed = names if len(names) <= 4 else [*names[:2], "…", names[-1]]
-    named = ", ".join(listed) if len(names) <= 4 else " ".join(listed)
+    named = ", ".join(names) if len(names) <= 4 else f"{names[0]} to {names[-1]}"
     corpus = ", ".join(PurePath(source).name or source for source in m.sources[:2])
     count = f"{len(names)} checkpoint{'' if len(names) == 1 else 's'}"
     what = f"{count} ({named}) against {short(m.model)} on {m.tokens:,} tokens of {corpus}, in {m.precision}"
-    lines = [_floor(drift), _control(drift), _valid(drift)]
-    listed_lines = [html.Li(line) for line in lines]
-    return [*heading("What changed", what), html.Ul(listed_lines, className="drift-terms"), *_problems(drift)]
+    terms = (("Noise floor", _floor(drift)), ("Control", _control(drift)), ("Number by number", _valid(drift)))
+    lines = [html.Div([html.Dt(term), html.Dd(said)]) for term, said in terms]
+    return [*heading("What changed", html.Bdi(what)), html.Dl(lines, className="drift-terms"), *_problems(drift)]
 
 
-def _floor(drift: Drift) -> list[Any]:
+def _floor(drift: Drift) -> str:
     floor = drift.noise_floor
     if floor.against is None:
-        return [html.B("Noise floor "), "not known: any change counts as change."]
+        return "not known: any change counts as change."
     rate = f"; {100 * floor.rate:.2g} % of unchanged neurons would exceed theirs" if np.isfinite(floor.rate) else ""
-    again = f"; run twice, no activation differs by more than {decimal(floor.recomputed)}" if floor.recomputed else ""
+    again = f"; run twice, no neuron differs by more than {decimal(floor.recomputed)}" if floor.recomputed > 0 else ""
     said = f"median D {decimal(floor.median)}: the base in {drift.manifest.precision} against itself in {floor.against}"
-    return [html.B("Noise floor "), f"{said}, over {floor.tokens:,} tokens{rate}{again}."]
+    return f"{said}, over {floor.tokens:,} tokens{rate}{again}."
 
 
-def _control(drift: Drift) -> list[Any]:
+def _control(drift: Drift) -> list[Any] | str:
     if drift.control is None:
-        return [html.B("Control "), "none: what is shown includes generic drift, which any training causes."]
+        return "none: what is shown includes generic drift, which any training causes."
     said = "; the excess of D over its own is what such training alone does not explain."
-    return [html.B("Control "), html.Bdi(short(drift.control.name)), said]
+    return [html.Bdi(short(drift.control.name)), said]
 
 
-def _valid(drift: Drift) -> list[Any]:
+def _valid(drift: Drift) -> Any:
     if drift.index_wise:
-        return [html.B("Number by number "), f"valid: {_ITSELF}."]
+        return f"valid: {_ITSELF}."
     worst = float(drift.layers["itself"].min())
     said = (
         f"not valid everywhere: in one layer only {worst:.0%} of the neurons that vary are most like themselves. "
         "Neurons that were swapped or taken over are marked in the table."
     )
-    return [html.B("Number by number ", className="changed"), said]
+    return html.Span(said, className="changed")
 
 
 def _problems(drift: Drift) -> list[Any]:
@@ -70,21 +69,22 @@ def _problems(drift: Drift) -> list[Any]:
     return [html.Div([html.Strong([icon("exclamation-triangle"), count]), html.Ul(rows)], className="drift-problems")]
 
 
-def listed(kept: list[Kept], shown: Kept | None) -> Any:
-    """The drifts of the model that are kept, each a way to look at it."""
+def listed(kept: list[Kept], shown: Kept | None, *, works: bool) -> Any:
+    """The drifts of the model that are kept, each a way to look at it; the first may be under way (`works`)."""
     if not kept:
         return None
-    rows = [_row(one, current=shown is not None and one.name == shown.name) for one in kept]
+    rows = [_row(one, current=one == shown, works=works and one is kept[0]) for one in kept]
     return html.Div([html.H3("Kept on this machine"), html.Ul(rows, className="drift-list")])
 
 
-def _row(one: Kept, *, current: bool) -> Any:
+def _row(one: Kept, *, current: bool, works: bool) -> Any:
     m, compared = one.manifest, one.compared
     labels = [checkpoint.label for checkpoint in compared]
     named = labels[0] if len(labels) == 1 else f"{labels[0]} … {labels[-1]}" if labels else "no checkpoint"
     when = time.strftime("%d %b %Y, %H:%M", time.localtime(one.changed)).lstrip("0")
     done = f"{one.done} of {len(compared)} checkpoints"
-    facts = [done, f"{m.tokens:,} tokens", m.precision, when, _STATES[m.complete]]
+    state = "" if m.complete else "being measured" if works else _UNFINISHED
+    facts = [done, f"{m.tokens:,} tokens", m.precision, when, state]
     said = html.Span(" · ".join(filter(None, facts)), className="caption")
     name = go(html.Bdi(named), kind="quiet current" if current else "quiet", drift=one.name) if one.opens else named
     return html.Li([name, said])

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dash import Dash, Input, Output, State
+from dash import Dash, Input, Output, State, ctx, no_update
 from dash.exceptions import PreventUpdate
 
 from neuronscope import series
@@ -29,7 +29,7 @@ def register_measuring(app: Dash, workspace: Workspace) -> None:
     """Register what shows which drifts there are, and what measures another."""
     corpus_form.register(app, Page.PLACE)
     _register_clock(app, workspace, app.drifts, app.measurer)
-    _register_place(app, workspace, app.drifts)
+    _register_place(app, workspace, app.drifts, app.measurer)
     _register_presses(app, workspace, app.measurer)
 
 
@@ -71,7 +71,7 @@ def _says(work: Work | None) -> str:
     return "Stopped. Checkpoints that are done are kept; ask for the same again to go on." if work.stopped else ""
 
 
-def _register_place(app: Dash, workspace: Workspace, drifts: Drifts) -> None:
+def _register_place(app: Dash, workspace: Workspace, drifts: Drifts, measurer: Measurer) -> None:
     @app.callback(
         Output(Page.ABOUT, "children"),
         Output(Page.KEPT, "children"),
@@ -85,11 +85,13 @@ def _register_place(app: Dash, workspace: Workspace, drifts: Drifts) -> None:
         kept, shown = drifts.kept(scope), drifts.shown(scope, selection.drift)
         if shown is None and selection.drift is not None:
             raise InputError(f"No drift {selection.drift!r} of {scope.card.label} is kept on this machine.")
-        listed = drift_about.listed(kept, shown)
+        work = measurer.of(scope)
+        listed = drift_about.listed(kept, shown, works=work is not None and work.running)
         if shown is None:
             return drift_panels.unmeasured(), listed, "Measure a drift", True, True
         more = f"Another drift ({len(kept)} kept)" if len(kept) > 1 else "Another drift"
-        return drift_about.compared(drifts.open(shown)), listed, more, False, False
+        unfolded = no_update if ctx.triggered_id == Page.STATE else False  # the form may be in use
+        return drift_about.compared(drifts.open(shown)), listed, more, unfolded, False
 
     @app.callback(
         Output(Page.CHECKPOINTS, "value"),
