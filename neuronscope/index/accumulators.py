@@ -20,14 +20,13 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from neuronscope.index.plan import AFTER, BEFORE, BINS, BUCKETS, CONTEXT, KEPT_CONTEXTS, Batch, Cases, K
+from neuronscope.index.excerpts import AFTER, BEFORE, NO_VALUE
+from neuronscope.index.plan import BINS, BUCKETS, CONTEXT, KEPT_CONTEXTS, Batch, Cases, K
 
 NOTHING = -(1 << 63)
 """The key of an empty place: below every other."""
 UNSEEN = (1 << 63) - 1
 """The key of a bin without an example: above every other."""
-NO_VALUE = -128
-"""Stands in a context where there is no token."""
 _CHUNK_BYTES = 1 << 20
 """How much of a layer's values to work on at once: what stays in a core's cache."""
 _CHUNK_TOKENS = 64

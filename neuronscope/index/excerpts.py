@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Int8
 
-from neuronscope.index.accumulators import NO_VALUE
-from neuronscope.index.plan import AFTER, BEFORE
 from neuronscope.index.read_corpus import ReadCorpus
 from neuronscope.vocabulary import Example
+
+BEFORE, AFTER = 17, 6
+"""Tokens kept before and after a peak."""
+NO_VALUE = -128
+"""Stands in a context where there is no token."""
 
 
 def excerpt(

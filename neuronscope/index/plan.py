@@ -17,6 +17,8 @@ import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
+from neuronscope.index.excerpts import AFTER, BEFORE
+
 if TYPE_CHECKING:
     from neuronscope.index.read_corpus import ReadCorpus
 
@@ -24,8 +26,6 @@ K = 50
 """Strongest contexts kept of each case."""
 KEPT_CONTEXTS = 20
 """How many of them keep the values around the peak."""
-BEFORE, AFTER = 17, 6
-"""Tokens kept before and after a peak."""
 CONTEXT = BEFORE + 1 + AFTER
 BINS = 128
 """Bins of the histogram."""

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Integer
 
-from neuronscope.index.accumulators import NO_VALUE, NOTHING, unpack
+from neuronscope.index.accumulators import NOTHING, unpack
+from neuronscope.index.excerpts import NO_VALUE
 from neuronscope.index.plan import BINS, BUCKETS, CONTEXT, KEPT_CONTEXTS, K
 from neuronscope.shrinkage import posterior, random_effects
 
