@@ -4,6 +4,7 @@
     neuronscope activations demo:stories "Hello world"  see or save what the neurons do on a text
     neuronscope index demo:stories texts/ --out idx     read a corpus once; then stats, neuron, reverse, responders,
                                                         project, cluster and polysemantic
+    neuronscope drift demo:stories                      what fine-tuning changed, neuron by neuron
     neuronscope models                                  the checkpoints that are known by name, and what they take
     neuronscope selftest                                prove the program on this machine
 
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from neuronscope import cli_atlas, cli_index, cli_neurons, terminal
+from neuronscope import cli_atlas, cli_drift, cli_index, cli_neurons, terminal
 from neuronscope.cli_models import Device, Json, Model, Precision, models, workspace
 from neuronscope.errors import FileError, SelfTestFailed
 
@@ -51,7 +52,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # drawing boxes around the help would make it twice as slow
 )
 app.add_typer(models, name="models")
-for command in (*cli_index.COMMANDS, *cli_neurons.COMMANDS, *cli_atlas.COMMANDS):
+for command in (*cli_index.COMMANDS, *cli_neurons.COMMANDS, *cli_atlas.COMMANDS, *cli_drift.COMMANDS):
     app.command()(command)
 
 

@@ -43,7 +43,7 @@ def project(
     as_json: Json = False,
 ) -> None:
     """Put all neurons on a map: those that are active together stand together."""
-    opened, figure = open_index(folder), _checked(figure)
+    opened, figure = open_index(folder), drawable(figure)
     with terminal.progress("Making the map"):
         made = opened.projection(method, layers=layer_numbers(layers), seed=seed)
         saved = save_csv(made.table, csv)
@@ -80,7 +80,7 @@ def cluster(
     as_json: Json = False,
 ) -> None:
     """Group neurons that are active together, and name the groups by their tokens."""
-    opened, figure = open_index(folder), _checked(figure)
+    opened, figure = open_index(folder), drawable(figure)
     if figure is not None and (k is not None or method not in ("kmeans", "minibatch")):
         raise FileError("The figure draws how the number of clusters was chosen: leave --k out, with k-means.")
     with terminal.progress("Clustering"):
@@ -132,7 +132,7 @@ def polysemantic(
     as_json: Json = False,
 ) -> None:
     """Ask which neurons answer to several unrelated things, and to which; kept beside the index once found."""
-    opened, figure, asked = open_index(folder), _checked(figure), neurons_of(neurons) if neurons else None
+    opened, figure, asked = open_index(folder), drawable(figure), neurons_of(neurons) if neurons else None
     with terminal.progress(f"Loading {model}"):
         scope = measuring(opened, model, device)
         assert scope is not None, "a model was named"
@@ -175,13 +175,15 @@ def layer_numbers(written: str | None) -> tuple[int, ...] | None:
     return found
 
 
-def _checked(path: Path | None) -> Path | None:
-    """The file to draw into, before the work begins; raises `FileError`."""
+def drawable(path: Path | None, *kinds: str) -> Path | None:
+    """The file to draw into, before the work begins: an .html file unless `kinds` are named; raises `FileError`."""
+    kinds = kinds or (".html", ".htm")
     if path is None:
         return None
     path = path.expanduser()
-    if path.suffix.lower() not in (".html", ".htm") or not path.parent.is_dir():
-        raise FileError(f"Cannot draw into {path}: name an .html file in a folder that is there.")
+    if path.suffix.lower() not in kinds or not path.parent.is_dir():
+        named = "an .html" if kinds == (".html", ".htm") else f"a {', '.join(kinds[:-1])} or {kinds[-1]}"
+        raise FileError(f"Cannot draw into {path}: name {named} file in a folder that is there.")
     return path
 
 

