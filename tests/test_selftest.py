@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from neuronscope import selftest
+from neuronscope.analysis import drift as drifting_measures
 from neuronscope.analysis import projection, statistics
 from neuronscope.analysis.reverse_query import asking
 from neuronscope.engine import capture as capturing
@@ -21,8 +22,10 @@ from neuronscope.index import build as building
 from neuronscope.index import measure as measuring
 from neuronscope.index import scan as scanning
 from neuronscope.models.catalogue import demo_folder
-from neuronscope.selftest import CHECKS, explaining, grouping, indexing, reading
+from neuronscope.selftest import CHECKS, drifting, explaining, grouping, indexing, reading
 from neuronscope.selftest.bench import bench, close, distance, equal
+from neuronscope.series import weights as series_weights
+from neuronscope.series.accumulate import LayerSums
 from neuronscope.vocabulary import Site, Tokens
 
 QUICK = tuple(check for check in CHECKS if check is not reading.demo_models_are_read_as_transformers_runs_them)
@@ -67,7 +70,7 @@ def test_nothing_is_close_to_not_a_number():
 def test_every_check_is_listed_once():
     written = {
         value
-        for module in (reading, explaining, indexing, grouping)
+        for module in (reading, explaining, indexing, grouping, drifting)
         for name, value in vars(module).items()
         if name[0] != "_" and callable(value) and getattr(value, "__module__", "") == module.__name__
     }
@@ -339,3 +342,38 @@ def test_a_map_of_shuffled_neurons_is_caught(monkeypatch):
         projection, "principal_components", lambda *asked: (real(*asked)[0][::-1].copy(), real(*asked)[1])
     )
     assert failed(TWINS, AXES) == {TWINS, AXES}
+
+
+ALONE, CONCORDANCE = "only_changed_neurons_drift", "drift_is_one_minus_concordance"
+
+
+def test_a_base_that_is_one_token_late_is_caught(monkeypatch):
+    real = LayerSums._add
+
+    def late(self, own, base, block):
+        real(self, own, None if base is None else base.roll(1, 0), block)
+
+    monkeypatch.setattr(LayerSums, "_add", late)
+    assert failed(ALONE, CONCORDANCE) == {ALONE, CONCORDANCE}
+
+
+def test_a_drift_that_sees_no_shifts_is_caught(monkeypatch):
+    real = drifting_measures.whole
+
+    def blind(counts, sums):
+        found = real(counts, sums)
+        return dataclasses.replace(found, drift=found.drift - found.location, location=np.zeros_like(found.location))
+
+    monkeypatch.setattr(drifting_measures, "whole", blind)
+    assert failed(ALONE, CONCORDANCE) == {CONCORDANCE}
+
+
+def test_weights_of_the_neighbour_are_caught(monkeypatch):
+    real = series_weights.moved
+
+    def neighbours(*asked):
+        found = real(*asked)
+        return dataclasses.replace(found, weights=np.roll(found.weights, 1, 0))
+
+    monkeypatch.setattr(series_weights, "moved", neighbours)
+    assert failed(ALONE, CONCORDANCE) == {ALONE}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from neuronscope.jobs import track
 from neuronscope.selftest.bench import Bench, Check, Report, bench
+from neuronscope.selftest.drifting import drift_is_one_minus_concordance, only_changed_neurons_drift
 from neuronscope.selftest.explaining import (
     biases_hold_the_norms_share,
     direct_effects_and_the_rest_make_the_logit,
@@ -71,6 +72,8 @@ CHECKS: tuple[CheckFunction, ...] = (
     copies_are_alike_and_stand_together,
     senses_are_as_many_as_were_planted,
     silent_and_steady_neurons_are_not_scored,
+    only_changed_neurons_drift,
+    drift_is_one_minus_concordance,
     demo_models_are_read_as_transformers_runs_them,
 )
 """Every claim that is put to the test, in the order it is reported."""

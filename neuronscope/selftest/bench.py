@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from neuronscope.demo.planted import Planted, PlantedNeuron
     from neuronscope.indexed import Index
+    from neuronscope.series import Drift
 
 
 @dataclass(frozen=True)
@@ -111,12 +112,33 @@ class Bench:
         """The texts as the small Llama was scanned on them."""
         return self._indexed(self.llama_scope, self.texts)
 
+    @cached_property
+    def series(self) -> tuple[Scope, Scope]:
+        """The hand-built GPT-2 as it is saved, and with a few of its neurons changed."""
+        base, _same, changed = self._checkpoints
+        return self.workspace.scope(str(base)), self.workspace.scope(str(changed))
+
+    @cached_property
+    def drift(self) -> Drift:
+        """From the hand-built GPT-2 to itself, and to a copy with a few of its neurons changed."""
+        _base, same, changed = self._checkpoints
+        return self.series[0].drift([same, changed], self._written(self.texts))
+
+    @cached_property
+    def _checkpoints(self) -> tuple[Path, Path, Path]:
+        from neuronscope.selftest.changing import saved
+
+        return saved(self.planted, self.workspace.settings.data_folder / "series")
+
     def _indexed(self, scope: Scope, texts: list[str], folder: Path | None = None) -> Index:
+        return scope.index(self._written(texts), folder)
+
+    def _written(self, texts: list[str]) -> Path:
         data = self.workspace.settings.data_folder
         data.mkdir(parents=True, exist_ok=True)
         written = data / f"texts-{len(texts)}.jsonl"
         written.write_text("\n".join(json.dumps({"text": text}) for text in texts), encoding="utf-8")
-        return scope.index(written, folder)
+        return written
 
     def ids(self, text: str) -> list[int]:
         """A text's token ids, from the tokenizer alone."""
