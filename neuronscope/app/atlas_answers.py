@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from neuronscope.app.selection import Selection
     from neuronscope.indexed import Index
     from neuronscope.scope import Scope
+    from neuronscope.series import Drift
 
 _KEPT = 12
 _CARD, _TOKENS = 10, 3
@@ -109,8 +110,10 @@ def senses(index: Index) -> Float[np.ndarray, " units"]:
     return found
 
 
-def values_of(maps: Maps, scope: Scope, index: Index, shade: str) -> Float[np.ndarray, " units"] | None:
-    """What the points are coloured by; None for layers and clusters, and where nothing was surveyed."""
+def values_of(
+    maps: Maps, scope: Scope, index: Index, shade: str, drift: Drift | None = None
+) -> Float[np.ndarray, " units"] | None:
+    """What the points are coloured by; None for layers and clusters, and where nothing was surveyed or measured."""
     if shade == "density":
         return np.asarray(index.store.statistics["positive"], np.float32)
     if shade == "kurtosis":
@@ -118,6 +121,8 @@ def values_of(maps: Maps, scope: Scope, index: Index, shade: str) -> Float[np.nd
     if shade == "senses":
         found = senses(index)
         return found if np.isfinite(found).any() else None
+    if shade == "drift" and drift is not None:
+        return np.asarray(drift.records(len(drift.checkpoints) - 1)["drift"], np.float32)
     if shade == "alignment" and index.manifest.gated:
         return np.asarray(maps.alignment(scope, index), np.float32)
     return None

@@ -77,8 +77,12 @@ def _map(
     """The map as it is asked for; where the points stay where they are, only their colours are sent on a kept zoom."""
     projection = app.maps.projection(index, selection)
     clusters = app.maps.known_clusters(index, selection)
-    shade, says = selection.shade, None
-    values = answers.values_of(app.maps, scope, index, shade)
+    shade, says, remark = selection.shade, None, None
+    kept = app.drifts.shown(scope, None) if shade == "drift" else None
+    drift = app.drifts.open(kept) if kept else None
+    values = answers.values_of(app.maps, scope, index, shade, drift)
+    if shade == "drift":
+        says, remark = (panels.undrifted(), None) if drift is None else (None, panels.drifted(drift))
     if shade == "cluster" and clusters is None:
         says = "Coloured by layer until the clusters below have been found."
     elif shade == "senses" and values is None:
@@ -99,7 +103,7 @@ def _map(
     told = {"place": figure.layout.uirevision, "marks": len(figure.data) - 1, "webgl": webgl}
     if drawn and drawn["place"] == told["place"] and drawn["state"] == list(map(str, state(index))):
         figure = _recoloured(figure)
-    return figure, style, head, says, told | {"state": list(map(str, state(index)))}
+    return figure, style, head, says or remark, told | {"state": list(map(str, state(index)))}
 
 
 def _recoloured(figure: Any) -> Patch:

@@ -16,6 +16,7 @@ from neuronscope.app.tables import table_tools
 if TYPE_CHECKING:
     from neuronscope.app.selection import Selection
     from neuronscope.indexed import Index
+    from neuronscope.series import Drift
 
 PROJECTIONS = {"pca": "Principal components", "tsne": "t-SNE", "umap": "UMAP"}
 SHADES = {
@@ -25,6 +26,7 @@ SHADES = {
     "kurtosis": "kurtosis",
     "senses": "senses",
     "alignment": "gate and up alignment",
+    "drift": "drift",
 }
 GROUPINGS = {
     "kmeans": "Spherical k-means",
@@ -252,6 +254,20 @@ def unindexed() -> Any:
     """What is said where there is no index."""
     said = "Neurons are alike where they fire on the same tokens of a corpus. Build an index of one here."
     return html.P(said, className="caption search-about")
+
+
+def undrifted() -> Any:
+    """What is said where drift was asked for and none was measured."""
+    link = go("Drift", kind="link", view="drift")
+    return html.Span(["No checkpoint of this model has been compared with it: open ", link, " to do it."])
+
+
+def drifted(drift: Drift) -> Any:
+    """Which drift colours the map."""
+    last = drift.checkpoints[-1]
+    link = go("Drift", kind="link", view="drift")
+    said = f" over {drift.manifest.tokens:,} tokens, not in this index: open "
+    return html.Span(["1 − CCC from the base to ", html.Bdi(last.label), said, link, " for the others."])
 
 
 def unsurveyed() -> Any:

@@ -38,7 +38,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "order": ("mean", "share"),
     "regular": ("no", "yes"),
     "projection": ("pca", "tsne", "umap"),
-    "shade": ("layer", "cluster", "density", "kurtosis", "senses", "alignment"),
+    "shade": ("layer", "cluster", "density", "kurtosis", "senses", "alignment", "drift"),
     "grouping": ("kmeans", "minibatch", "agglomerative", "hdbscan"),
     "among": ("confirmed", "scored", "all"),
     "heat": ("drift", "median", "above", "excess", "cka", "cka_residual", "itself", "weight_in", "weight_out"),

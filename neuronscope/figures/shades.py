@@ -45,6 +45,7 @@ SHADES: dict[str, Shade] = {
     "kurtosis": Shade("excess kurtosis", "log", ".3~g", plus=3.0),
     "senses": Shade("effective number of senses", "linear", ".3~f"),
     "alignment": Shade("cosine of what gate and up read", "signed", ".2f"),
+    "drift": Shade("drift, 1 − CCC", "linear", ".3~f"),
 }
 """The shades by name; `cluster` stands beside them, and has classes instead of a scale."""
 

@@ -125,8 +125,20 @@ def test_values_are_of_every_neuron_and_senses_of_none_before_a_survey(scope, in
     assert len(atlas_answers.values_of(maps, scope, index, "kurtosis")) == total
     assert atlas_answers.values_of(maps, scope, index, "senses") is None
     assert atlas_answers.values_of(maps, scope, index, "alignment") is None
+    assert atlas_answers.values_of(maps, scope, index, "drift") is None
     scope.polysemanticity(index)
     assert len(atlas_answers.values_of(maps, scope, index, "senses")) == total
+
+
+def test_a_map_is_coloured_by_the_drift_to_the_last_checkpoint(scope, index):
+    class Measured:
+        checkpoints = ("base", "step-1", "step-2")
+
+        def records(self, number):
+            return {"drift": np.full(3, number)}
+
+    found = atlas_answers.values_of(atlas_answers.Maps(), scope, index, "drift", Measured())
+    assert found.tolist() == [2, 2, 2]
 
 
 def test_gate_and_up_alignment_is_the_cosine_of_their_weights(workspace, scope):
