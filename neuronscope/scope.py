@@ -540,6 +540,36 @@ class Scope:
         series.measure(self._lent, self._borrowed, self.card, candidates, beside, where, probing)
         return series.Drift.open(where)
 
+    def across(
+        self, checkpoints: Sequence[str], text: str, layers: Sequence[int] | None = None, site: str = "neurons"
+    ) -> list[Activations]:
+        """What some checkpoints do on one text, in their order; one at a time is in memory besides this model.
+
+        Args:
+            checkpoints: What they are loaded by, such as `[one.name for one in drift.checkpoints]`.
+            text: The text.
+            layers: Which layers, all by default.
+            site: Where they are read.
+
+        Raises:
+            ModelError: if one of them cannot be loaded.
+            EmptyText, TextTooLong, NoSuchLayer, NoSuchSite: see `activations`.
+            Cancelled: between two checkpoints, and while one is loaded or read.
+        """
+        found = []
+        for name in track(checkpoints, label="Reading the text, checkpoint"):
+            if name == self.name:
+                found.append(self.activations(text, layers, site))
+                continue
+            with self._borrowed(name):
+                found.append(self._beside(name).activations(text, layers, site))
+        return found
+
+    def _beside(self, name: str) -> Scope:
+        """The scope of another model, held as this one is."""
+        precision = self.card.precision if not self.key.attached else "auto"
+        return self.workspace.scope(name, precision=precision, device=self.key.device)
+
     @contextmanager
     def _borrowed(self, name: str) -> Iterator[Lend]:
         """Another model, held as this one is, for as long as it is needed."""

@@ -286,6 +286,15 @@ def test_checkpoints_are_let_go_of_as_they_are_done(workspace, scope, folder, tm
     assert not any("runs" in key.name and "checkpoint-5" in key.name for key in workspace.manager.cards())
 
 
+def test_a_text_is_read_by_every_checkpoint(workspace, scope, folder, drift):
+    names = [one.name for one in drift.checkpoints]
+    read = scope.across(names, "the cat sat on the mat", layers=[1])
+    assert [one.source.model for one in read] == ["base", "checkpoint-5", "checkpoint-20", "checkpoint-100"]
+    np.testing.assert_array_equal(read[0].values, read[1].values)
+    changed = np.flatnonzero((read[2].values != read[0].values).any((0, 1)))
+    assert changed.tolist() == [7]
+
+
 def test_planted_drift_is_found_with_its_neurons(workspace, shared_data, tmp_path):
     made = shared_data / "made-drift-stories260k"
     planted = {
