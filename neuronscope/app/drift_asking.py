@@ -63,8 +63,8 @@ class Look:
 
 
 def listens(part: str, *more: Input) -> tuple[Input | State, ...]:
-    """What a part listens to: the answer, how far the drifts are, its own scene and `more`; and what it reads."""
-    changes = [Input(one, "data") for one in (Frame.READY, Page.STATE, scene_id(part))]
+    """What a part listens to: the answer, how far the drift is, its own scene and `more`; and what it reads."""
+    changes = [Input(one, "data") for one in (Frame.READY, Page.SHOWN, scene_id(part))]
     return *changes, *more, State(Frame.URL, "search"), State(Frame.THEME, "data")
 
 

@@ -14,8 +14,9 @@ from neuronscope import series
 from neuronscope.app import corpus_form, drift_about, drift_panels, picker
 from neuronscope.app.asking import Frame, asked
 from neuronscope.app.background import progress_values
-from neuronscope.app.drift_asking import NAME, listens
+from neuronscope.app.drift_asking import NAME
 from neuronscope.app.drift_panels import Page
+from neuronscope.app.scenes import scene_id
 from neuronscope.errors import InputError, NeuronScopeError
 from neuronscope.models.catalogue import DEMO_PREFIX, demo_folder
 
@@ -37,6 +38,7 @@ def _register_clock(app: Dash, workspace: Workspace, drifts: Drifts, measurer: M
     @app.callback(
         Output(Page.TICK, "disabled"),
         Output(Page.STATE, "data"),
+        Output(Page.SHOWN, "data"),
         Output(Page.WORK, "hidden"),
         Output(Page.RUN, "disabled"),
         Output(Page.BAR, "value"),
@@ -46,21 +48,32 @@ def _register_clock(app: Dash, workspace: Workspace, drifts: Drifts, measurer: M
         Input(Page.TICK, "n_intervals"),
         Input(Frame.READY, "data"),
         Input(Page.WAKE, "data"),
+        State(Page.STATE, "data"),
+        State(Page.SHOWN, "data"),
         State(Frame.URL, "search"),
     )
-    def follow(_tick: int | None, ready: Any, _wake: Any, search: str) -> tuple[Any, ...]:
-        scope, _selection = asked(workspace, NAME, search, ready)
+    def follow(_tick: int | None, ready: Any, _wake: Any, *others: Any) -> tuple[Any, ...]:
+        *known, search = others
+        scope, selection = asked(workspace, NAME, search, ready)
         work = measurer.of(scope)
         works = work is not None and work.running
         value, most, doing = progress_values(work.progress) if work and works else (None, None, "")
         bar = (None if value is None else str(value), str(most or 1), doing)
-        return not works, state_of(scope, drifts), not works, works, *bar, _says(work)
+        states = state_of(scope, drifts), shown_of(scope, drifts, selection.drift)
+        news = [no_update if state == before else state for state, before in zip(states, known, strict=True)]
+        return not works, *news, not works, works, *bar, _says(work)
 
 
 def state_of(scope: Scope, drifts: Drifts) -> str:
     """A word that changes when the model does, or when one of its drifts has grown."""
     card = scope.card
     return " ".join([card.name, card.revision, card.precision, *(one.state for one in drifts.kept(scope))])
+
+
+def shown_of(scope: Scope, drifts: Drifts, name: str | None) -> str:
+    """A word that changes when the model does, or when the drift that is looked at has grown."""
+    shown = drifts.shown(scope, name)
+    return " ".join([scope.card.name, scope.card.revision, scope.card.precision, shown.state if shown else ""])
 
 
 def _says(work: Work | None) -> str:
@@ -78,9 +91,12 @@ def _register_place(app: Dash, workspace: Workspace, drifts: Drifts, measurer: M
         Output(Page.SUMMARY, "children"),
         Output(Page.CHOICE, "open"),
         Output(Page.BODY, "hidden"),
-        *listens(Page.ABOUT),
+        Input(Frame.READY, "data"),
+        Input(Page.STATE, "data"),
+        Input(scene_id(Page.ABOUT), "data"),
+        State(Frame.URL, "search"),
     )
-    def place(ready: Any, _state: Any, _scene: Any, search: str, _mode: Any) -> tuple[Any, ...]:
+    def place(ready: Any, _state: Any, _scene: Any, search: str) -> tuple[Any, ...]:
         scope, selection = asked(workspace, NAME, search, ready)
         kept, shown = drifts.kept(scope), drifts.shown(scope, selection.drift)
         if shown is None and selection.drift is not None:

@@ -52,6 +52,7 @@ class Page:
     PLACE = "drift"
     ABOUT = "drift-about"
     STATE = "drift-state"
+    SHOWN = "drift-shown"
     TICK = "drift-tick"
     WAKE = "drift-wake"
     CHOICE = "drift-choice"
@@ -106,7 +107,7 @@ def layout(selection: Selection) -> list[Any]:
     return [
         html.Section([html.Div(id=Page.ABOUT), _choice(), _work()], className="panel drift-which"),
         html.Div(body, id=Page.BODY, className="drift-body", hidden=True),
-        *(dcc.Store(id=name) for name in (Page.STATE, Page.WAKE, Page.PLAYED, Page.ROWS, Page.FOR)),
+        *(dcc.Store(id=name) for name in (Page.STATE, Page.SHOWN, Page.WAKE, Page.PLAYED, Page.ROWS, Page.FOR)),
         dcc.Interval(id=Page.TICK, interval=700, disabled=True),
     ]
 
