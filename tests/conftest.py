@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jaxtyping import install_import_hook
@@ -33,6 +34,22 @@ def pytest_configure(config: pytest.Config) -> None:
         "OMP_NUM_THREADS": "1",  # read when torch is first imported, here and in processes that tests start
         "NUMBA_NUM_THREADS": "1",  # or UMAP's first map would give torch, too, a thread for each core from then on
     }
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each worker whole files, so that what the tests of a file share is made once; one worker has the browser.
+
+    Two browsers that draw at once would each wait for the other. (The marks of `--dist loadgroup` say nothing to
+    pytest-xdist 3.8 under pytest 9.2.)
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Files(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "browser" if nodeid.startswith("tests/browser/") else nodeid.partition("::")[0]
+
+    return Files(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -62,7 +62,6 @@ def test_the_neuron_that_answers_to_a_token_is_excited_by_it():
 
 
 @pytest.mark.notebook
-@pytest.mark.xdist_group("notebook")
 def test_the_notebook_runs_from_top_to_bottom():
     book = nbformat.read(EXAMPLES / "first_look.ipynb", as_version=4)
     nbclient.NotebookClient(book, timeout=120, kernel_name="python3").execute()

@@ -24,8 +24,6 @@ from tests.models_for_tests import gpt2, tokenizer
 
 ROOT = Path(notebook.__file__).parents[1]
 
-in_a_kernel = [pytest.mark.notebook, pytest.mark.xdist_group("notebook")]
-
 LOAD = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
@@ -132,7 +130,7 @@ def test_behind_a_proxy_the_address_is_the_proxys_path(monkeypatch, by):
 class TestInAKernel:
     """What only a notebook can show."""
 
-    pytestmark = in_a_kernel
+    pytestmark = pytest.mark.notebook
 
     def test_the_page_is_shown_in_the_cell_on_the_notebooks_own_model(self):
         printed, shown = executed(
