@@ -208,9 +208,10 @@
     }
 
     run() {
-      this.mark();
-      if (this.running) return;
+      const ran = this.running;
       this.running = true;
+      this.mark();
+      if (ran) return;
       this.before = null;
       this.asked = requestAnimationFrame((now) => this.tick(now));
     }

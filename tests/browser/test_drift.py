@@ -70,6 +70,7 @@ def test_playing_goes_to_the_end_and_is_paused(page, model):
     opened(page, model, checkpoint=0)
     page.one(".drift-screen canvas").send_keys(Keys.SPACE)
     page.wait(lambda: 0.2 < player(page, "time") < 2, "the way")
+    assert page.all("#drift-player [aria-label^=Pause]")
     page.one(".drift-screen canvas").send_keys(Keys.SPACE)
     page.wait(lambda: page.query.get("checkpoint") in ("1", "2"), "the pause")
     opened(page, model, checkpoint=0)
