@@ -23,6 +23,7 @@ from neuronscope.errors import NeuronScopeError
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from neuronscope.figures.theme import Mode
     from neuronscope.series import Drift
     from neuronscope.vocabulary import Neuron
 
@@ -82,6 +83,8 @@ def drift(
     For a demo model the checkpoints, the control and the texts may be left out. The same command goes on where it was
     stopped.
     """
+    from neuronscope import figures
+
     figure, animation = drawable(figure), drawable(animation, *_MOVING)
     asked = neurons_of(neuron)[0] if neuron else None
     if model is None and out is None:
@@ -99,9 +102,9 @@ def drift(
             found.row(asked)
         with terminal.progress("Drawing"):
             saved = save_csv(found.layers if layers else found.table, csv)
-            mode = "dark" if dark else "light"
+            mode: Mode = "dark" if dark else "light"
             drawn = _draw(_figures(found, one.label, asked, layers, mode), figure, mode)
-            moving = _animate(found, animation, mode)
+            moving = figures.animate(found, animation, mode=mode) if animation else None
     where = {"folder": found.folder, "out": saved, "figure": drawn, "animation": moving}
     if as_json:
         terminal.print_json("drift", **tables.told(found, one.label, asked, layers, sign, count), **where)
@@ -203,7 +206,7 @@ def _demo_corpus(tokens: int) -> Path:
     return corpora.generated(Settings.from_environment(), tokens, logs=True)()
 
 
-def _figures(found: Drift, checkpoint: str, asked: Neuron | None, layers: bool, mode: Any) -> Iterator[go.Figure]:
+def _figures(found: Drift, checkpoint: str, asked: Neuron | None, layers: bool, mode: Mode) -> Iterator[go.Figure]:
     """What there is to draw of what is looked at."""
     from neuronscope import figures
 
@@ -223,7 +226,7 @@ def _figures(found: Drift, checkpoint: str, asked: Neuron | None, layers: bool, 
     yield figures.drift_losses(found, checkpoint=checkpoint, mode=mode)
 
 
-def _draw(drawn: Iterator[go.Figure], path: Path | None, mode: Any) -> Path | None:
+def _draw(drawn: Iterator[go.Figure], path: Path | None, mode: Mode) -> Path | None:
     """Write figures below each other into one HTML file that holds all it needs."""
     from neuronscope.export import written_aside
     from neuronscope.figures.theme import palette
@@ -244,21 +247,6 @@ _PAGE = """<!DOCTYPE html>
 </body>
 </html>
 """
-
-
-def _animate(found: Drift, path: Path | None, mode: Any) -> Path | None:
-    """Write the moving map, as a picture or as a page."""
-    from neuronscope.export import written_aside
-    from neuronscope.figures import animation, moving
-
-    if path is None:
-        return None
-    with written_aside(path) as aside:
-        if path.suffix.lower() == ".html":
-            aside.write_text(animation.page(found), "utf-8")
-        else:
-            moving.save(animation.frames(found), aside, "gif" if path.suffix.lower() == ".gif" else "webp", mode=mode)
-    return path
 
 
 COMMANDS = (drift,)

@@ -14,9 +14,9 @@ import pytest
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def printed(name):
+def printed(name, *arguments):
     """What a script prints, run as its first lines say."""
-    command = [sys.executable, f"examples/{name}"]
+    command = [sys.executable, f"examples/{name}", *arguments]
     return subprocess.run(command, cwd=EXAMPLES.parent, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
@@ -27,6 +27,7 @@ def test_every_example_is_run_here():
         "gated_neurons.py",
         "neuron_senses.py",
         "strongest_neurons.py",
+        "watch_finetuning.py",
     }
 
 
@@ -61,10 +62,23 @@ def test_the_neuron_that_answers_to_a_token_is_excited_by_it():
     assert any(re.match(r" *\+\d+\.\d\d \[.*×  ·rain$", line) for line in lines)
 
 
+def test_a_model_is_watched_while_it_is_fine_tuned(tmp_path):
+    lines = printed("watch_finetuning.py", "20", str(tmp_path))
+    steps = [re.match(r" +(\S+)  loss \d\.\d+  mean drift (\d\.\d+)$", line) for line in lines[:4]]
+    assert [step[1] for step in steps] == ["base", "step-0001", "step-0004", "step-0020"]
+    drifted = [float(step[2]) for step in steps]
+    assert drifted == sorted(set(drifted))
+    assert drifted[0] == 0
+    assert len(lines) == 4 + 9 + 2 + 1
+    assert re.match(r"L\d\.N\d+ after: \S", lines[-2])
+    assert "Plotly.newPlot" in (tmp_path / "map.html").read_text()
+    assert (tmp_path / "map.gif").read_bytes().startswith(b"GIF89a")
+
+
 @pytest.mark.notebook
 def test_the_notebook_runs_from_top_to_bottom():
     book = nbformat.read(EXAMPLES / "first_look.ipynb", as_version=4)
     nbclient.NotebookClient(book, timeout=120, kernel_name="python3").execute()
     shown = [out["data"] for cell in book.cells if cell.cell_type == "code" for out in cell.outputs if "data" in out]
-    assert sum("application/vnd.plotly.v1+json" in data for data in shown) == 2
+    assert sum("application/vnd.plotly.v1+json" in data for data in shown) == 4
     assert sum("<iframe" in data.get("text/html", "") for data in shown) == 1

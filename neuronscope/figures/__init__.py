@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from neuronscope.figures.drift_maps import drift_map, drift_map_table, drift_parts
     from neuronscope.figures.fidelity import layer_fidelity
     from neuronscope.figures.heatmaps import clicked, heatmap, heatmap_table
+    from neuronscope.figures.moving import animate
     from neuronscope.figures.neuron_drift import drift_neuron, drift_neuron_table, drift_pairs, drift_pairs_table
     from neuronscope.figures.overviews import head_heatmap, head_table, overview, overview_table
     from neuronscope.figures.polysemanticity import (
@@ -50,6 +51,7 @@ _HOMES = {
     "drift_maps": ("drift_map", "drift_map_table", "drift_parts"),
     "fidelity": ("layer_fidelity",),
     "heatmaps": ("clicked", "heatmap", "heatmap_table"),
+    "moving": ("animate",),
     "neuron_drift": ("drift_neuron", "drift_neuron_table", "drift_pairs", "drift_pairs_table"),
     "overviews": ("head_heatmap", "head_table", "overview", "overview_table"),
     "polysemanticity": (
@@ -100,6 +102,7 @@ __all__ = [
     "DRIFT_MEASURES",
     "LIGHT",
     "STATISTICS",
+    "animate",
     "clicked",
     "cluster_choice",
     "cluster_layers",

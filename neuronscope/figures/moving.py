@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float, Integer, UInt8
 
-from neuronscope.figures.animation import PART_COLOURS, PARTS, Frames
+from neuronscope.errors import FileError
+from neuronscope.export import written_aside
+from neuronscope.figures.animation import PART_COLOURS, PARTS, Frames, frames, page
 from neuronscope.figures.shades import OTHERS
 from neuronscope.figures.theme import Mode, palette
 from neuronscope.jobs import track
+from neuronscope.series.drift import Drift
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
     Font = FreeTypeFont | ImageFont
 
+KINDS = (".gif", ".webp", ".html")
+"""The endings of files that hold a moving map."""
 SIZE = (960, 600)
 """Width and height in pixels."""
 MOVING = 72
@@ -60,13 +65,31 @@ class _Moment:
         return self.place + (self.share >= 0.5)
 
 
-def save(frames: Frames, path: Path, kind: Literal["gif", "webp"] = "gif", *, mode: Mode = "light") -> None:
+def animate(drift: Drift, path: Path | str, *, mode: Mode = "light") -> Path:
+    """Write the moving map of a drift into a file, by its ending: .gif, .webp, or .html for a page that plays it.
+
+    Raises:
+        FileError: for another ending, or if the file cannot be written.
+    """
+    path = Path(path).expanduser()
+    kind = path.suffix.lower()
+    if kind not in KINDS:
+        raise FileError(f"Cannot write {path}: a moving map is a {', '.join(KINDS[:-1])} or {KINDS[-1]} file.")
+    with written_aside(path) as aside:
+        if kind == ".html":
+            aside.write_text(page(drift), "utf-8")
+        else:
+            save(frames(drift), aside, "gif" if kind == ".gif" else "webp", mode=mode)
+    return path
+
+
+def save(shown: Frames, path: Path, kind: Literal["gif", "webp"] = "gif", *, mode: Mode = "light") -> None:
     """Write the moving map into a file; a frame takes about 0.1 s, and every one is a checkpoint of the job.
 
-    `frames` come from `animation.frames`. 36,864 neurons in 10 checkpoints make a GIF of about 5 MB.
+    `shown` comes from `animation.frames`. 36,864 neurons in 10 checkpoints make a GIF of about 5 MB.
     """
-    moments = _moments(len(frames.labels))
-    drawing = _Drawing(frames, mode)
+    moments = _moments(len(shown.labels))
+    drawing = _Drawing(shown, mode)
     pictures = track((drawing.at(one) for one in moments), label="Drawing frames", total=len(moments))
     how: dict[str, Any] = {"save_all": True, "loop": 0, "duration": [one.lasts for one in moments]}
     if kind == "gif":
@@ -102,19 +125,19 @@ def _reduced(pictures: Iterator[Image], model: Image) -> Iterator[Image]:
 class _Drawing:
     """What all frames have in common, and how each is drawn."""
 
-    def __init__(self, frames: Frames, mode: Mode) -> None:
+    def __init__(self, shown: Frames, mode: Mode) -> None:
         from PIL import ImageFont
 
-        self._frames, self._mode, self._own = frames, mode, palette(mode)
+        self._frames, self._mode, self._own = shown, mode, palette(mode)
         self._fonts = {size: ImageFont.load_default(size) for size in (12, 13, 20)}
-        self._alive = np.flatnonzero(np.isfinite(frames.points).all((0, 2)))
+        self._alive = np.flatnonzero(np.isfinite(shown.points).all((0, 2)))
         width, height = SIZE
         scale = np.array([width - _LEFT - _RIGHT, _TOP + _BOTTOM - height]) / 2 * 0.96
         middle = np.array([(_LEFT + width - _RIGHT) / 2, (_TOP + height - _BOTTOM) / 2])
-        self._pixels = (frames.points * scale + middle).astype(np.float32)
-        selectivity = np.maximum(1 - frames.location - frames.scale, 0)
-        self._parts = np.stack([frames.location, frames.scale, selectivity]) * frames.drift
-        rows = [one.neuron.layer * (frames.units // frames.layers) + one.neuron.index for one in frames.movers[-1]]
+        self._pixels = (shown.points * scale + middle).astype(np.float32)
+        selectivity = np.maximum(1 - shown.location - shown.scale, 0)
+        self._parts = np.stack([shown.location, shown.scale, selectivity]) * shown.drift
+        rows = [one.neuron.layer * (shown.units // shown.layers) + one.neuron.index for one in shown.movers[-1]]
         self._named = [(row, self._label(i)) for i, row in enumerate(rows[:NAMED]) if row in set(self._alive.tolist())]
         self._sides: dict[int, int] = {}
 
@@ -184,20 +207,20 @@ class _Drawing:
                     break
 
     def _words(self, draw: ImageDraw, moment: _Moment) -> None:
-        own, frames, (width, height) = self._own, self._frames, SIZE
+        own, shown, (width, height) = self._own, self._frames, SIZE
         large, small = self._fonts[20], self._fonts[12]
-        draw.text((_LEFT, 14), self._written(f"What changed in {frames.model}", large), font=large, fill=own.ink)
-        for line, said in enumerate(self._lines(frames.facts, width - _LEFT - _RIGHT - 90)):
+        draw.text((_LEFT, 14), self._written(f"What changed in {shown.model}", large), font=large, fill=own.ink)
+        for line, said in enumerate(self._lines(shown.facts, width - _LEFT - _RIGHT - 90)):
             draw.text((_LEFT, 43 + 16 * line), said, font=small, fill=own.muted)
-        label = self._written(frames.labels[moment.nearest], large)
+        label = self._written(shown.labels[moment.nearest], large)
         draw.text((width - _RIGHT, 14), label, font=large, fill=own.accent, anchor="ra")
-        loss = frames.losses[moment.nearest]
+        loss = shown.losses[moment.nearest]
         if loss is not None:
             draw.text((width - _RIGHT, 43), f"loss {loss:.3f}", font=self._fonts[13], fill=own.muted, anchor="ra")
         for x, said, _ in self._kinds():
             draw.text((x + 14, height - 25), said, font=small, fill=own.muted)
-        shown = f"{len(self._alive):,} of {frames.units:,} neurons · area: drift D"
-        draw.text((width - _RIGHT, height - 25), shown, font=small, fill=own.muted, anchor="ra")
+        count = f"{len(self._alive):,} of {shown.units:,} neurons · area: drift D"
+        draw.text((width - _RIGHT, height - 25), count, font=small, fill=own.muted, anchor="ra")
 
     def _lines(self, text: str, room: int) -> list[str]:
         """Remarks in lines that have room."""

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from neuronscope.figures import animation, moving
+from neuronscope import figures
+from neuronscope.errors import FileError
+from neuronscope.figures import moving
 from neuronscope.figures.animation import PART_COLOURS, Frames, Mover
 from neuronscope.figures.shades import OTHERS
 from neuronscope.figures.theme import DARK, LIGHT
@@ -136,9 +138,12 @@ def test_whoever_no_longer_wants_it_stops_it(tmp_path):
     assert said[:2] == ["Drawing frames 0 of 35", "Drawing frames 1 of 35"]
 
 
-def test_a_real_drift_is_drawn_with_its_checkpoints(drift, tmp_path, monkeypatch):
+def test_a_real_drift_is_drawn_with_its_checkpoints_by_the_ending_of_the_file(drift, tmp_path, monkeypatch):
     monkeypatch.setattr(moving, "_MOST", 1)
-    moving.save(animation.frames(drift), tmp_path / "map.gif")
+    assert figures.animate(drift, tmp_path / "map.gif") == tmp_path / "map.gif"
+    with pytest.raises(FileError, match=r"a moving map is a \.gif, \.webp or \.html file"):
+        figures.animate(drift, tmp_path / "map.mp4")
+    assert "DriftPlayer" in figures.animate(drift, tmp_path / "map.html").read_text()
     shown = pictures(tmp_path / "map.gif")
     assert len(shown) == 5
     assert near(shown[-1], PART_COLOURS["light"][0]).any()
