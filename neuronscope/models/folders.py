@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from neuronscope.errors import ModelNotFound, UnsupportedModel
-from neuronscope.models import pickles
 
 CONFIG = "config.json"
 ADAPTER = "adapter_config.json"
@@ -201,6 +200,8 @@ def _tensors(path: Path, name: str) -> set[str]:
     from safetensors import SafetensorError, safe_open
 
     if path.suffix != ".safetensors":
+        from neuronscope.models import pickles
+
         return pickles.names(path, name)
     try:
         with safe_open(path, framework="np") as file:
