@@ -26,11 +26,27 @@
     }
   }
 
+  /* The text that every checkpoint has read is shown as the one read it where the slider is. */
+  function reread(frame) {
+    const plot = document.getElementById("drift-text-plot")?.querySelector(".js-plotly-plot"), { frames, checkpoints } = plot?.layout?.meta ?? {};
+    if (!frames?.[frame] || plot.at === frame) return;
+    plot.at = frame;
+    window.Plotly.restyle(plot, { z: [frames[frame]] });
+    const head = document.querySelector("#drift-text-head .caption");
+    if (head) head.textContent = `as ${checkpoints[frame]} reads it`;
+  }
+
+  function passed(frame) {
+    mark(frame);
+    reread(frame);
+  }
+
   const wanted = (last, search) => (asked(search).has("checkpoint") ? Number(asked(search).get("checkpoint")) : last);
 
   const hooks = (last) => ({
-    passed: mark,
+    passed,
     rested: (checkpoint) => {
+      reread(checkpoint);
       if (checkpoint !== wanted(last)) go({ checkpoint });
     },
     painted: (hue) => go({ hue }),

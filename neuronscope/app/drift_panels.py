@@ -97,12 +97,13 @@ class Page:
     EXAMPLES = "drift-examples"
 
 
-def layout(selection: Selection) -> list[Any]:
-    """The view but for the stores of its scenes."""
+def layout(selection: Selection, own_text: Any) -> list[Any]:
+    """The view but for the stores of its scenes; `own_text` is the panel for the visitor's own text."""
     body = [
         html.Div([_moving(), html.Div(_where(selection), className="drift-where")], className="drift-top"),
         _table(),
         _card(),
+        own_text,
     ]
     return [
         html.Section([html.Div(id=Page.ABOUT), _choice(), _work()], className="panel drift-which"),

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from neuronscope.figures.queries import reverse_query
     from neuronscope.figures.statistics import STATISTICS, layer_statistics
+    from neuronscope.figures.text_drift import drift_text, drift_text_table
     from neuronscope.figures.theme import DARK, LIGHT, template, visible
     from neuronscope.figures.token_drift import drift_tokens, drift_tokens_table
 
@@ -64,7 +65,8 @@ _HOMES = {
     "queries": ("reverse_query",),
     "statistics": ("STATISTICS", "layer_statistics"),
     "theme": ("DARK", "LIGHT", "template", "visible"),
-    "token_drift": ("drift_tokens", "drift_tokens_table"),
+    "text_drift": ("drift_text", "drift_text_table"),
+    "token_drift": ("drift_text", "drift_tokens", "drift_tokens_table"),
 }
 
 ALL = (
@@ -124,6 +126,8 @@ __all__ = [
     "drift_pairs",
     "drift_pairs_table",
     "drift_parts",
+    "drift_text",
+    "drift_text_table",
     "drift_tokens",
     "drift_tokens_table",
     "empty",

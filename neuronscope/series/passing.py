@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import IO
 
 import numpy as np
@@ -96,13 +97,13 @@ class Probe:
         return counted if self.most is None else min(self.most, counted)
 
     def batches(self) -> Iterator[Batch]:
-        """The batches, always the same."""
+        """The batches, always the same; windows of one token each, of which none counts, make none."""
         seen = 0
-        for shard in range(len(self.plan.shards)):
-            for batch in self.plan.batches(shard):
-                if self.most is not None and seen >= self.most:
-                    return
-                seen += batch.count
+        for batch in chain.from_iterable(map(self.plan.batches, range(len(self.plan.shards)))):
+            if self.most is not None and seen >= self.most:
+                return
+            seen += batch.count
+            if batch.count:
                 yield batch
 
     def blocks_of(self, batch: Batch) -> Integer[np.ndarray, " windows"]:

@@ -35,7 +35,7 @@ from neuronscope.vocabulary import Neuron
 from tests.drifts_for_tests import DIED, MOVED, SWAPPED
 from tests.figures.texts import drawn
 
-ALL = [name for name in figures.ALL if name.startswith("drift_")]
+ALL = [name for name in figures.ALL if name.startswith("drift_") and name != "drift_text"]
 MORE = {
     "drift_course": ([MOVED, DIED],),
     "drift_map": ("step-2",),

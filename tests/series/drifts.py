@@ -13,10 +13,11 @@ from tests.models_for_tests import WORDS, gpt2, tokenizer
 
 
 def texts(folder: Path, documents: int = 60, seed: int = 0) -> Path:
-    """Random words of the tiny vocabulary."""
+    """Random words of the tiny vocabulary, and documents of one word, which fill batches in which nothing counts."""
     rng = np.random.default_rng(seed)
     file = folder / "texts.jsonl"
     lines = [" ".join(rng.choice(WORDS[1:], rng.integers(5, 40))) for _ in range(documents)]
+    lines += ["the"] * 1100
     file.write_text("\n".join(json.dumps({"text": line}) for line in lines))
     return file
 

@@ -1,0 +1,155 @@
+"""A text of the visitor's own, read by every checkpoint: a heatmap that moves along with the slider."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dash_bootstrap_components as dbc
+from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash.exceptions import PreventUpdate
+
+from neuronscope.app.asking import Frame, samples
+from neuronscope.app.drift_asking import Look, look
+from neuronscope.app.drift_panels import Page
+from neuronscope.app.drift_plots import short
+from neuronscope.app.graphs import csv_id, graph, graph_tools
+from neuronscope.app.held import Held
+from neuronscope.app.parts import card, heading, icon
+from neuronscope.app.search_panels import working
+from neuronscope.app.selection import LONGEST_TEXT
+from neuronscope.figures import drift_text, drift_text_table
+
+if TYPE_CHECKING:
+    from neuronscope.scope import Workspace
+    from neuronscope.vocabulary import Activations
+
+_EXPLAINED = "Each checkpoint reads it once; then the heatmap goes along with the slider above."
+
+
+class OwnText:
+    """The ids of this panel."""
+
+    BOX = "drift-text"
+    LAYER = "drift-text-layer"
+    RUN = "drift-text-run"
+    WORK = "drift-text-work"
+    BAR = "drift-text-bar"
+    DOING = "drift-text-doing"
+    CANCEL = "drift-text-cancel"
+    HEAD = "drift-text-head"
+    PLOT = "drift-text-plot"
+    PLACE = "drift-text-place"
+    READ = "drift-text-read"
+
+
+def panel(model: str) -> Any:
+    """The panel: a text, a layer, the work while checkpoints read it, and the heatmap."""
+    box = dbc.Textarea(
+        id=OwnText.BOX, value=samples(model)[0], rows=2, maxLength=LONGEST_TEXT, spellCheck=False, size="sm"
+    )
+    layer = dbc.Select(id=OwnText.LAYER, size="sm")
+    form = html.Div(
+        [
+            html.Div([html.Label("Your text", htmlFor=OwnText.BOX), box], className="drift-wide"),
+            html.Div([html.Label("Layer", htmlFor=OwnText.LAYER), layer], className="choice"),
+            html.Button([icon("play-fill"), "Read"], id=OwnText.RUN, type="button", className="press filled"),
+        ],
+        className="index-form drift-form",
+    )
+    work = working(OwnText.WORK, OwnText.BAR, OwnText.DOING, OwnText.CANCEL, "Progress of reading the text")
+    plot = graph(OwnText.PLOT, 300, "Tokens by neurons of the text, in the checkpoint of the slider")
+    drawn = html.Div(
+        [html.Div(graph_tools(OwnText.PLOT, OwnText.PLOT), className="tools"), plot], id=OwnText.PLACE, hidden=True
+    )
+    return card(OwnText.HEAD, form, work, drawn, dcc.Store(id=OwnText.READ), name="drift-own-text")
+
+
+def register(app: Dash, workspace: Workspace) -> None:
+    """Register what reads the text and draws it."""
+    held = Held(4)
+
+    @app.callback(
+        Output(OwnText.LAYER, "options"),
+        Output(OwnText.LAYER, "value"),
+        Output(OwnText.HEAD, "children"),
+        Input(Frame.READY, "data"),
+        Input(Page.SHOWN, "data"),
+        State(Frame.URL, "search"),
+        State(Frame.THEME, "data"),
+        State(OwnText.LAYER, "value"),
+    )
+    def offer(ready: Any, shown: Any, search: str, mode: Any, chosen: str | None) -> tuple[Any, ...]:
+        found = look(app, workspace, (ready, shown, search, mode))[0]
+        layers = found.drift.manifest.layers
+        options = [{"label": str(layer), "value": str(layer)} for layer in range(layers)]
+        known = chosen is not None and int(chosen) < layers
+        return options, chosen if known else str(layers // 2), heading("On your own text", _EXPLAINED)
+
+    @app.callback(
+        Output(OwnText.READ, "data"),
+        Input(OwnText.RUN, "n_clicks"),
+        State(Frame.READY, "data"),
+        State(Page.SHOWN, "data"),
+        State(Frame.URL, "search"),
+        State(Frame.THEME, "data"),
+        State(OwnText.BOX, "value"),
+        background=True,
+        manager=app.manager,
+        interval=150,
+        running=[(Output(OwnText.WORK, "hidden"), False, True), (Output(OwnText.RUN, "disabled"), True, False)],
+        cancel=[Input(OwnText.CANCEL, "n_clicks")],
+        progress=[Output(OwnText.BAR, "value"), Output(OwnText.BAR, "max"), Output(OwnText.DOING, "children")],
+        progress_default=[None, "1", ""],
+        prevent_initial_call=True,
+    )
+    def read(set_progress: Any, clicks: int | None, *values: Any) -> Any:
+        *where, text = values
+        if not clicks:
+            raise PreventUpdate
+        set_progress((None, "1", "Reading the text"))
+        found = look(app, workspace, tuple(where))[0]
+        _across(held, found, text)
+        return {"text": text, "drift": found.kept.state}
+
+    @app.callback(
+        Output(OwnText.PLOT, "figure"),
+        Output(OwnText.PLOT, "style"),
+        Output(OwnText.HEAD, "children", allow_duplicate=True),
+        Output(OwnText.PLACE, "hidden"),
+        Input(OwnText.READ, "data"),
+        Input(OwnText.LAYER, "value"),
+        State(Frame.READY, "data"),
+        State(Page.SHOWN, "data"),
+        State(Frame.URL, "search"),
+        State(Frame.THEME, "data"),
+        prevent_initial_call=True,
+    )
+    def draw(asked: Any, layer: str | None, *values: Any) -> tuple[Any, ...]:
+        found, mode = look(app, workspace, values)
+        if not asked or layer is None or asked["drift"] != found.kept.state:
+            return no_update, no_update, no_update, True
+        across = held.find((found.kept.state, asked["text"]))
+        if across is None:
+            raise PreventUpdate
+        figure = drift_text(across, int(layer), checkpoint=found.place, mode=mode)
+        return *short(figure, _EXPLAINED, "On your own text", left=88, below=60), False
+
+    @app.callback(
+        Output(Frame.DOWNLOAD, "data", allow_duplicate=True),
+        Input(csv_id(OwnText.PLOT), "n_clicks"),
+        State(OwnText.READ, "data"),
+        State(OwnText.LAYER, "value"),
+        prevent_initial_call=True,
+    )
+    def keep(clicks: int | None, asked: Any, layer: str) -> Any:
+        across = held.find((asked["drift"], asked["text"])) if clicks and asked else None
+        if across is None:
+            raise PreventUpdate
+        table = drift_text_table(across, int(layer))
+        return dcc.send_data_frame(table.to_csv, "drift-text.csv", index=False)
+
+
+def _across(held: Held, found: Look, text: str | None) -> list[Activations]:
+    names = [one.name for one in found.drift.checkpoints]
+    read: list[Activations] = held.of((found.kept.state, text), lambda: found.scope.across(names, text or ""))
+    return read
