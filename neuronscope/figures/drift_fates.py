@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from neuronscope.figures import captions
 from neuronscope.figures.drift_words import checkpoint_axis, dressed
+from neuronscope.figures.shades import OTHERS
 from neuronscope.figures.theme import Mode, palette
 from neuronscope.series.drift import Drift
 
@@ -30,7 +31,7 @@ def drift_events(drift: Drift, *, mode: Mode = "light", height: int = 420, width
             marker={"color": colour, "line": {"width": 0}},
             hovertemplate=f"%{{x}}<br>%{{y:,}} {event}<extra></extra>",
         )
-    for state, colour in (("alive", own.teals[2]), ("dead", own.muted)):
+    for state, colour in (("alive", OTHERS[mode]), ("dead", own.ink)):
         figure.add_bar(
             x=places,
             y=(table[state] / drift.units).to_numpy(np.float32),
