@@ -43,10 +43,10 @@ def asking(folder: Path) -> list[str]:
 
 def test_the_command_finds_what_was_done_and_says_what_it_must_be_told_from(run: Run, folder: Path) -> None:
     said = answer(run, *asking(folder))
-    assert [one["checkpoint"] for one in said["checkpoints"]] == ["base", "step-1", "step-2", "even (control)"]
+    assert [one["checkpoint"] for one in said["checkpoints"]] == ["base", "step-1", "step-2", "even"]
     assert said["checkpoint"] == "step-2"
     assert "bfloat16" in said["noise_floor"]["against"]
-    assert (said["control"], said["problems"], said["index_wise"]) == ("even (control)", [], True)
+    assert (said["control"], said["problems"], said["index_wise"]) == ("even", [], True)
     first = {(row["layer"], row["neuron"]) for row in said["rows"][:4]}
     assert first == {(one.layer, one.index) for one in (MOVED, DIED, *SWAPPED)}
     assert (len(said["rows"]), said["of"]) == (20, 96)
@@ -73,7 +73,7 @@ def test_layers_are_listed_one_by_one(run: Run, folder: Path, monkeypatch) -> No
     status, out, _ = run("drift", "--out", folder / "drift", "--layers")
     assert status == 0
     assert "cka residual" in out
-    assert "Control: even (control)." in " ".join(out.split())
+    assert "Control: even." in " ".join(out.split())
 
 
 def test_one_neuron_has_a_course_and_tokens_and_contexts_that_it_gained_and_lost(run: Run, folder: Path) -> None:

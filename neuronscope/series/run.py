@@ -110,7 +110,9 @@ def _begun(
     """What is in the folder, checked against what is asked for; or a new drift, its corpus read."""
     wanted = [Checkpoint(card.name, "base", None, BASE, revision=card.revision)]
     if control is not None:
-        wanted.append(Checkpoint(control.name, f"{control.label} (control)", control.step, CONTROL))
+        taken = control.label in {"base", *(one.label for one in candidates)}
+        label = f"{control.label} ({CONTROL})" if taken else control.label
+        wanted.append(Checkpoint(control.name, label, control.step, CONTROL))
     wanted += [Checkpoint(one.name, one.label, one.step, f"{i:02d}") for i, one in enumerate(candidates, 1)]
     known = store.read_manifest(folder)
     if known is None:

@@ -257,4 +257,4 @@ def test_the_chosen_neuron_is_named_on_the_map_and_the_control_is_not_a_place_on
     named = [one.text for one in drift_map(drift, 2, movers=2, chosen=quiet, webgl=False).layout.annotations]
     assert str(quiet) in named
     with pytest.raises(InputError, match="beside the series"):
-        drift_map(drift, "even (control)")
+        drift_map(drift, "even")
