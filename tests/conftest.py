@@ -1,5 +1,6 @@
 """What every test stands on: a home of its own, one thread for numbers, checked shapes, real data if there is any."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import none
 from jaxtyping import install_import_hook
 
 CHECKED = (
@@ -34,6 +37,16 @@ def pytest_configure(config: pytest.Config) -> None:
         "OMP_NUM_THREADS": "1",  # read when torch is first imported, here and in processes that tests start
         "NUMBA_NUM_THREADS": "1",  # or UMAP's first map would give torch, too, a thread for each core from then on
     }
+
+
+def pytest_collection_finish() -> None:
+    """Exempt all that has been imported by now from garbage collection, which would look through it again and again.
+
+    Hypothesis asks the collector who holds numpy's random numbers when it runs for the first time: that is before.
+    """
+    given(none())(lambda _: None)()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
