@@ -66,8 +66,8 @@ def sentence(found: Drift) -> str:
     of = Path(m.sources[0]).name if len(m.sources) == 1 else f"{len(m.sources):,} files"
     made = f"{source.model} ({source.revision[:12]}, {source.precision}) on {m.tokens:,} tokens of {of}."
     noise = (
-        f"Noise floor: median D {number(floor.median)} against {floor.against} over {floor.tokens:,} tokens, exceeded "
-        f"by {floor.rate:.2%} of unchanged neurons."
+        f"Noise floor: median D {number(floor.median)}, the base against itself with {floor.against} over "
+        f"{floor.tokens:,} tokens, exceeded by {floor.rate:.2%} of unchanged neurons."
         if floor.against
         else "The noise floor is not known: any change counts."
     )

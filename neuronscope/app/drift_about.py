@@ -39,7 +39,7 @@ def _floor(drift: Drift) -> str:
         return "not known: any change counts as change."
     rate = f"; {100 * floor.rate:.2g} % of unchanged neurons would exceed theirs" if np.isfinite(floor.rate) else ""
     again = f"; run twice, no neuron differs by more than {decimal(floor.recomputed)}" if floor.recomputed > 0 else ""
-    said = f"median D {decimal(floor.median)}: the base in {drift.manifest.precision} against itself in {floor.against}"
+    said = f"median D {decimal(floor.median)}: the base against itself with {floor.against}"
     return f"{said}, over {floor.tokens:,} tokens{rate}{again}."
 
 

@@ -72,7 +72,7 @@ def floor_said(drift: Drift) -> str:
     if floor.against is None:
         return "noise floor: not known, any change counts"
     rate = f", exceeded by {100 * floor.rate:.2g} % of unchanged neurons" if np.isfinite(floor.rate) else ""
-    return f"noise floor D {decimal(floor.median)}: {drift.source.precision} against {floor.against}{rate}"
+    return f"noise floor D {decimal(floor.median)}: the base against itself with {floor.against}{rate}"
 
 
 def control_said(drift: Drift) -> str:
