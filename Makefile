@@ -21,7 +21,8 @@ test: $(VENV)/test.stamp
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n $(PROCESSES)
+	$(BIN)/pytest -n $(PROCESSES) --ignore tests/browser
+	$(BIN)/pytest tests/browser
 
 $(VENV)/python.stamp:
 	@$(PYTHON) -c 'import sys; ok = sys.version_info >= (3, 11); ok or sys.stderr.write("NeuronScope needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12\n" % sys.version_info[:2]); sys.exit(not ok)'

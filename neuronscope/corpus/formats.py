@@ -6,6 +6,7 @@ What counts as a document in each is said in `neuronscope.corpus`.
 from __future__ import annotations
 
 import contextlib
+import csv as plain_csv
 import gzip
 import io
 import itertools
@@ -174,6 +175,8 @@ def _csv(source: str, file: io.BufferedIOBase, field: str) -> Iterator[pa.Array]
     import pyarrow as pa
     from pyarrow import csv
 
+    start = file.read(BLOCK)
+    file.seek(0)
     try:
         rows = csv.open_csv(
             file,
@@ -182,8 +185,9 @@ def _csv(source: str, file: io.BufferedIOBase, field: str) -> Iterator[pa.Array]
             convert_options=csv.ConvertOptions(include_columns=[field], column_types={field: pa.binary()}),
         )
     except pa.ArrowKeyError as error:
-        file.seek(0)
-        raise _no_field(field, source, csv.open_csv(file).schema.names) from error
+        # Not from `file` again: the reader that failed may still be reading ahead in it.
+        names = next(plain_csv.reader(io.StringIO(start.decode("utf-8", "replace"))), [])
+        raise _no_field(field, source, names) from error
     for batch in rows:
         yield batch.column(0)
 

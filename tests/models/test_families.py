@@ -191,7 +191,7 @@ def test_reading_and_writing_can_be_told_for_every_family(name: str) -> None:
 def test_reading_directions_fold_the_norm_that_the_mlp_really_reads(name: str) -> None:
     """The pre-activation a bare stream gives through the real norm is the folded direction's, up to sigma and bias."""
     from neuronscope.engine.directions import read_directions
-    from neuronscope.engine.weights import _read_bias, _sigma
+    from neuronscope.engine.weights import _sigma, read_biases
 
     model, neuron = made(name), Neuron(1, 3)
     stream = torch.randn(model.card.width, generator=torch.Generator().manual_seed(1))
@@ -201,7 +201,9 @@ def test_reading_directions_fold_the_norm_that_the_mlp_really_reads(name: str) -
         up = model.in_block(1, model.family.up)(normed[None])[0]
         column = neuron.index + (model.card.neurons if model.family.fused else 0)
     direction = read_directions(model, 1)[neuron.index]
-    ours = stream @ direction / _sigma(model, norm, stream, normed) + _read_bias(model, neuron)
+    ours = stream @ direction / _sigma(model, norm, stream, normed) + float(
+        read_biases(model, neuron.layer)[neuron.index]
+    )
     assert ours.item() == pytest.approx(up[column].item(), abs=1e-4)
 
 
