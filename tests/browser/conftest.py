@@ -10,7 +10,7 @@ from selenium import webdriver
 from selenium.webdriver.remote.webdriver import WebDriver
 
 from neuronscope.app.serving import BackgroundServer, Closer, background_server
-from tests.browser.looking import console, foreign, requests_made
+from tests.browser.looking import PATIENCE, console, foreign, requests_made
 from tests.browser.pages import Page, Site
 
 FLAGS = (
@@ -44,6 +44,7 @@ def chromium() -> Iterator[WebDriver]:
     for flag in FLAGS:
         options.add_argument(flag)
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(chromedriver))
+    driver.set_script_timeout(PATIENCE)
     yield driver
     driver.quit()
 

@@ -20,6 +20,9 @@ const blank = [...document.querySelectorAll('.dash-graph')].filter(shown).filter
 return blank.length ? blank.length + ' graphs' : '';
 """
 
+PATIENCE = 90.0
+"""Seconds that a page may take on a machine that does other things besides; alone it takes a few."""
+
 RUN_AXE = """
 const [within, options, done] = arguments;
 const failed = error => done([{id: String(error), impact: 'critical', nodes: []}]);
@@ -27,7 +30,7 @@ axe.run(within, options).then(results => done(results.violations), failed);
 """
 
 
-def settle(driver: WebDriver, seconds: float = 30) -> None:
+def settle(driver: WebDriver, seconds: float = PATIENCE) -> None:
     """Wait until no callback runs, but for those of clocks, and every visible graph is drawn, twice in a row."""
     deadline, calm = time.monotonic() + seconds, 0
     while calm < 2:

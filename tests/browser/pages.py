@@ -19,7 +19,7 @@ from neuronscope.app import create_app
 from neuronscope.app.serving import BackgroundServer, background_server
 from neuronscope.scope import Workspace
 from neuronscope.settings import Settings
-from tests.browser.looking import settle
+from tests.browser.looking import PATIENCE, settle
 from tests.models_for_tests import gpt2, llama
 
 QUIET = """
@@ -126,7 +126,7 @@ class Page:
         settle(self.driver)
         return self
 
-    def wait(self, condition: Any, what: str = "", seconds: float = 60) -> Any:
+    def wait(self, condition: Any, what: str = "", seconds: float = PATIENCE) -> Any:
         """Wait until `condition()` holds."""
         try:
             return WebDriverWait(self.driver, seconds, poll_frequency=0.05).until(lambda _: condition(), what)
