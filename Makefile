@@ -21,7 +21,7 @@ test: $(VENV)/test.stamp
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n $(PROCESSES) --ignore tests/browser
+	$(BIN)/pytest -n $(PROCESSES) --dist loadfile --ignore tests/browser
 	$(BIN)/pytest tests/browser
 
 $(VENV)/python.stamp:

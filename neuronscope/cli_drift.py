@@ -5,7 +5,7 @@ Measuring needs the models; a drift that is there is looked into without any.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -166,7 +166,9 @@ def _measured(
     if not checkpoints:
         control = control or _demo_control(model)
     candidates = series.find(checkpoints or [f"{model}/*"])
-    if out is not None and _whole(out, model, [*([control] if control else []), *(one.name for one in candidates)]):
+    names = [*([control] if control else []), *(one.name for one in candidates)]
+    asked = {"sources": list(corpus) if corpus else None, **probing}
+    if out is not None and _whole(out, model, names, asked):
         return series.Drift.open(out)
     if not corpus and not demo:
         raise typer.BadParameter("Name the texts to compare them on.", param_hint="--corpus")
@@ -176,14 +178,15 @@ def _measured(
         return scope.drift([one.name for one in candidates], texts, control=control, folder=out, **probing)
 
 
-def _whole(folder: Path, model: str, names: Sequence[str]) -> bool:
-    """Whether a folder holds a finished drift of these checkpoints."""
+def _whole(folder: Path, model: str, names: Sequence[str], asked: Mapping[str, Any]) -> bool:
+    """Whether a folder holds a finished drift of these checkpoints, on the texts that are `asked` for, if any are."""
     from neuronscope.series import store
 
     manifest = store.read_manifest(folder.expanduser())
     if manifest is None or manifest.model != model or not all(one.done for one in manifest.checkpoints):
         return False
-    return [one.name for one in manifest.checkpoints[1:]] == list(names)
+    same = all(manifest.asked[name] == value for name, value in asked.items() if value is not None)
+    return same and [one.name for one in manifest.checkpoints[1:]] == list(names)
 
 
 def _demo_control(model: str) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -78,6 +78,18 @@ def report(done: int, total: int | None, label: str, started: float) -> None:
     if job := _current.get():
         job.check()
         job.report(Progress(done, total, label, time.monotonic() - started))
+
+
+def counter(total: int, label: str, reached: int = 0) -> Callable[[int], None]:
+    """A function to be told how many more steps are done, each time a checkpoint; it reports them all together."""
+    started = time.monotonic()
+
+    def more(count: int) -> None:
+        nonlocal reached
+        reached += count
+        report(reached, max(total, reached), label, started)
+
+    return more
 
 
 def track(items: Iterable[Item], *, label: str, total: int | None = None) -> Iterator[Item]:

@@ -38,9 +38,8 @@ if TYPE_CHECKING:
     from neuronscope.analysis.reverse_query import Alone, ReverseQuery
     from neuronscope.engine.capture import Long
     from neuronscope.index.distributed import Cluster
-    from neuronscope.index.scan import Lend
     from neuronscope.indexed import Index
-    from neuronscope.models.loading import LoadedModel
+    from neuronscope.models.loading import Lend, LoadedModel
     from neuronscope.models.memory import Memory
     from neuronscope.series import Drift
 
@@ -537,7 +536,7 @@ class Scope:
             if folder is not None
             else series.folder_for(self.workspace.settings.data_folder, self.card, candidates, beside, probing)
         )
-        series.measure(self._lent, self._borrowed, self.card, candidates, beside, where, probing)
+        series.measure(self._lent, self._lending, self.card, candidates, beside, where, probing)
         return series.Drift.open(where)
 
     def across(
@@ -561,27 +560,29 @@ class Scope:
             if name == self.name:
                 found.append(self.activations(text, layers, site))
                 continue
-            with self._borrowed(name):
-                found.append(self._beside(name).activations(text, layers, site))
+            with self._borrowed(name) as scope:
+                found.append(scope.activations(text, layers, site))
         return found
 
-    def _beside(self, name: str) -> Scope:
-        """The scope of another model, held as this one is."""
-        precision = self.card.precision if not self.key.attached else "auto"
-        return self.workspace.scope(name, precision=precision, device=self.key.device)
-
     @contextmanager
-    def _borrowed(self, name: str) -> Iterator[Lend]:
+    def _borrowed(self, name: str) -> Iterator[Scope]:
         """Another model, held as this one is, for as long as it is needed."""
         manager = self.workspace.manager
-        key = Key(name, self.card.precision if not self.key.attached else "auto", self.key.device)
+        # float64 is only where a program attached such a model.
+        precision = "float32" if self.card.precision == "float64" else self.card.precision
+        key = Key(name, precision, self.key.device)
         warm = key in manager.cards()
-        manager.load(key)
+        scope = Scope(self.workspace, key)
         try:
-            yield lambda: manager.lend(key)
+            yield scope
         finally:
             if not warm:
                 manager.evict(key)
+
+    @contextmanager
+    def _lending(self, name: str) -> Iterator[Lend]:
+        with self._borrowed(name) as scope:
+            yield scope._lent
 
     def contexts(self, index: Index, neuron: Neuron, examples: Sequence[Example]) -> list[Example]:
         """Examples of an index with the activation on every token, measured by running their windows again."""

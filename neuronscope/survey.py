@@ -36,9 +36,9 @@ from neuronscope.vocabulary import Neuron
 if TYPE_CHECKING:
     from neuronscope.engine.contributions import Reading
     from neuronscope.index.read_corpus import ReadCorpus
-    from neuronscope.index.scan import Lend
     from neuronscope.index.store import Store
     from neuronscope.indexed import Index
+    from neuronscope.models.loading import Lend
 
 TOKENS = 131_072
 """Tokens of the corpus that a layer is read over."""

@@ -5,7 +5,6 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +13,7 @@ from jaxtyping import install_import_hook
 
 CHECKED = (
     *("vocabulary", "ngrams", "shrinkage", "models", "engine", "corpus", "index", "indexed", "analysis", "figures"),
-    *("scope", "selftest", "export"),
+    *("scope", "selftest", "export", "series"),
 )
 """The rooms whose signatures are checked at run time; in the others Dash and the terminal look at the functions too."""
 
@@ -47,22 +46,6 @@ def pytest_collection_finish() -> None:
     given(none())(lambda _: None)()
     gc.collect()
     gc.freeze()
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give each worker whole files, so that what the tests of a file share is made once; one worker has the browser.
-
-    Two browsers that draw at once would each wait for the other. (The marks of `--dist loadgroup` say nothing to
-    pytest-xdist 3.8 under pytest 9.2.)
-    """
-    from xdist.scheduler import LoadScopeScheduling
-
-    class Files(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return "browser" if nodeid.startswith("tests/browser/") else nodeid.partition("::")[0]
-
-    return Files(config, log)
 
 
 @pytest.fixture(autouse=True)

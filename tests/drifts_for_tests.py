@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import gc
 from pathlib import Path
 
 import torch
@@ -66,13 +65,11 @@ def drift(folder: Path) -> Drift:
     """The drift of these checkpoints, with their control."""
     checkpoints(folder)
     workspace = Workspace(Settings(folder / "cache", folder / "data"))
-    gc.freeze()  # a model that goes has all garbage collected, and looking through what other tests hold takes seconds
     try:
         scope = workspace.scope(str(folder / "base"), device="cpu")
         return scope.drift(folder / "run", corpus(folder), control=folder / "even", folder=folder / "drift")
     finally:
         workspace.close()
-        gc.unfreeze()
 
 
 def shaken(network: torch.nn.Module, size: float) -> torch.nn.Module:

@@ -62,7 +62,8 @@ def facts(look: Look, mode: Mode) -> list[Any]:
     event = str(look.drift.events(look.place)[look.drift.row(look.neuron)])
     partner = Neuron(look.neuron.layer, max(int(found["partner"]), 0))
     became = [html.P(_EVENTS[event].format(partner=partner), className="drift-event")] if event else []
-    return [_parts(found, mode), *became, _weights(found)]
+    own = bool(look.drift.reweighted(look.place)[look.drift.row(look.neuron)])
+    return [_parts(found, mode), *became, _weights(found, own=own)]
 
 
 def _parts(found: np.void, mode: Mode) -> Any:
@@ -81,15 +82,14 @@ def _parts(found: np.void, mode: Mode) -> Any:
     return html.Div([bar, html.Ul(named, className="drift-parts")])
 
 
-def _weights(found: np.void) -> Any:
+def _weights(found: np.void, *, own: bool) -> Any:
     moved, cosines, bias = found["weights"], found["cosines"], float(found["bias"])
-    own = bool((np.nan_to_num(moved) > 0).any() or bias > 0)
     rows = [
         html.Div([html.Dt(name), html.Dd(f"moved {number(float(by))}, cosine {number(float(cosine), 4)}")])
         for name, by, cosine in zip(_WEIGHTS, moved, cosines, strict=True)
         if np.isfinite(by)
     ]
-    rows.append(html.Div([html.Dt("Bias"), html.Dd(f"moved {number(bias)}")]))
+    rows.append(html.Div([html.Dt("Bias"), html.Dd(f"moved by {number(bias)}")]))
     said = (
         "Its own weights changed: by |w′ − w| / |w|, norms folded in."
         if own

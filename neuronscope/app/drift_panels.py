@@ -40,7 +40,7 @@ _LEGEND = (
     ("Noise", "whether the lower end of the interval is above what rounding alone changes in that neuron."),
     ("Excess", "D less the D of the control: what equal training on the old data does not explain."),
     ("Read, gate, write", "how far the neuron's own weights moved, |w′ − w| / |w|, norms folded in."),
-    ("Bias", "how far its folded bias moved; with all weights at 0 too, its input alone changed."),
+    ("Bias", "by how much its folded bias moved; with all weights at 0 too, its input alone changed."),
     ("Tokens", "rank-biased overlap of its 20 top tokens with those of the base: 1 are the same in the same order."),
     ("Became", "born, died, swapped with another neuron, or taken over by one."),
 )

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go_figure
 
 
-def plotted(plot: str, head: str) -> list[Output]:
-    """What a callback fills of a plot: its figure, its height and its heading."""
-    return [Output(plot, "figure"), Output(plot, "style"), Output(head, "children")]
+def plotted(plot: str, head: str, *, again: bool = False) -> list[Output]:
+    """What a callback fills of a plot: its figure, its height and its heading, which another may fill (`again`)."""
+    return [Output(plot, "figure"), Output(plot, "style"), Output(head, "children", allow_duplicate=again)]
 
 
 def short(figure: go_figure.Figure, said: str, title: str | None = None, **room: int) -> tuple[Any, ...]:

@@ -24,7 +24,6 @@ NUMBERS = (
     *("drift", "low", "high", "location", "scale", "selectivity", "excess", "weight_in", "weight_gate", "weight_out"),
     *("bias", "overlap"),
 )
-_WEIGHTS = ["weight_in", "weight_gate", "weight_out", "bias"]
 _TWO = {"function": "params.value == null ? '–' : d3.format('.3~g')(params.value)"}
 _OVERLAP = {"function": "params.value == null ? '–' : d3.format('.2f')(params.value)"}
 
@@ -40,8 +39,7 @@ def rows_of(look: Look) -> pd.DataFrame:
     if look.selection.beyond == "control" and look.drift.control is not None:
         found = found[found["above_noise"] & found["above_control"]]
     if look.selection.cause != "any":
-        own = (found[_WEIGHTS].fillna(0) > 0).any(axis=1)
-        found = found[own if look.selection.cause == "weights" else ~own]
+        found = found[found["reweighted"] == (look.selection.cause == "weights")]
     return found
 
 
@@ -79,7 +77,7 @@ def columns(*, gated: bool, control: bool) -> list[Any]:
         number_column("weight_in", "Read", _TWO, 62, "How far its read weights moved, |w′ − w| / |w|"),
         *([gate] if gated else []),
         number_column("weight_out", "Write", _TWO, 64, "How far its write weights moved, |w′ − w| / |w|"),
-        number_column("bias", "Bias", _TWO, 60, "How far its folded bias moved"),
+        number_column("bias", "Bias", _TWO, 60, "By how much its folded bias moved"),
         number_column("overlap", "Tokens", _OVERLAP, 74, "Rank-biased overlap of its top tokens with the base's"),
         {"field": "event", "headerName": "Became", "minWidth": 90, "filter": "agTextColumnFilter"},
     ]  # fmt: skip

@@ -9,19 +9,19 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
 from neuronscope.app.asking import Frame, samples
-from neuronscope.app.drift_asking import Look, look
+from neuronscope.app.drift_asking import listens, look
 from neuronscope.app.drift_panels import Page
-from neuronscope.app.drift_plots import short
+from neuronscope.app.drift_plots import plotted, short
 from neuronscope.app.graphs import csv_id, graph, graph_tools
 from neuronscope.app.held import Held
 from neuronscope.app.parts import card, heading, icon
+from neuronscope.app.picker import permitted
 from neuronscope.app.search_panels import working
 from neuronscope.app.selection import LONGEST_TEXT
 from neuronscope.figures import drift_text, drift_text_table
 
 if TYPE_CHECKING:
     from neuronscope.scope import Workspace
-    from neuronscope.vocabulary import Activations
 
 _EXPLAINED = "Each checkpoint reads it once; then the heatmap goes along with the slider above."
 
@@ -67,31 +67,32 @@ def panel(model: str) -> Any:
 def register(app: Dash, workspace: Workspace) -> None:
     """Register what reads the text and draws it."""
     held = Held(4)
+    _register_form(app, workspace)
+    _register_reading(app, workspace, held)
+    _register_plot(app, workspace, held)
 
+
+def _register_form(app: Dash, workspace: Workspace) -> None:
     @app.callback(
         Output(OwnText.LAYER, "options"),
         Output(OwnText.LAYER, "value"),
         Output(OwnText.HEAD, "children"),
-        Input(Frame.READY, "data"),
-        Input(Page.SHOWN, "data"),
-        State(Frame.URL, "search"),
-        State(Frame.THEME, "data"),
+        *listens(Page.ABOUT),
         State(OwnText.LAYER, "value"),
     )
-    def offer(ready: Any, shown: Any, search: str, mode: Any, chosen: str | None) -> tuple[Any, ...]:
-        found = look(app, workspace, (ready, shown, search, mode))[0]
-        layers = found.drift.manifest.layers
+    def offer(*values: Any) -> tuple[Any, ...]:
+        *where, chosen = values
+        layers = look(app, workspace, tuple(where))[0].drift.manifest.layers
         options = [{"label": str(layer), "value": str(layer)} for layer in range(layers)]
         known = chosen is not None and int(chosen) < layers
         return options, chosen if known else str(layers // 2), heading("On your own text", _EXPLAINED)
 
+
+def _register_reading(app: Dash, workspace: Workspace, held: Held) -> None:
     @app.callback(
         Output(OwnText.READ, "data"),
         Input(OwnText.RUN, "n_clicks"),
-        State(Frame.READY, "data"),
-        State(Page.SHOWN, "data"),
-        State(Frame.URL, "search"),
-        State(Frame.THEME, "data"),
+        *_AROUND,
         State(OwnText.BOX, "value"),
         background=True,
         manager=app.manager,
@@ -108,20 +109,20 @@ def register(app: Dash, workspace: Workspace) -> None:
             raise PreventUpdate
         set_progress((None, "1", "Reading the text"))
         found = look(app, workspace, tuple(where))[0]
-        _across(held, found, text)
+        names = [one.name for one in found.drift.checkpoints]
+        for name in names:
+            permitted(name, workspace, where[0]["model"])  # it may have been measured by another program
+        held.of((found.kept.state, text), lambda: found.scope.across(names, text or ""))
         return {"text": text, "drift": found.kept.state}
 
+
+def _register_plot(app: Dash, workspace: Workspace, held: Held) -> None:
     @app.callback(
-        Output(OwnText.PLOT, "figure"),
-        Output(OwnText.PLOT, "style"),
-        Output(OwnText.HEAD, "children", allow_duplicate=True),
+        *plotted(OwnText.PLOT, OwnText.HEAD, again=True),
         Output(OwnText.PLACE, "hidden"),
         Input(OwnText.READ, "data"),
         Input(OwnText.LAYER, "value"),
-        State(Frame.READY, "data"),
-        State(Page.SHOWN, "data"),
-        State(Frame.URL, "search"),
-        State(Frame.THEME, "data"),
+        *_AROUND,
         prevent_initial_call=True,
     )
     def draw(asked: Any, layer: str | None, *values: Any) -> tuple[Any, ...]:
@@ -146,10 +147,10 @@ def register(app: Dash, workspace: Workspace) -> None:
         if across is None:
             raise PreventUpdate
         table = drift_text_table(across, int(layer))
-        return dcc.send_data_frame(table.to_csv, "drift-text.csv", index=False)
+        return dcc.send_data_frame(table.to_csv, f"{OwnText.PLOT}.csv", index=False)
 
 
-def _across(held: Held, found: Look, text: str | None) -> list[Activations]:
-    names = [one.name for one in found.drift.checkpoints]
-    read: list[Activations] = held.of((found.kept.state, text), lambda: found.scope.across(names, text or ""))
-    return read
+_AROUND = (
+    State(Frame.READY, "data"), State(Page.SHOWN, "data"), State(Frame.URL, "search"), State(Frame.THEME, "data"),
+)  # fmt: skip
+"""What `look` needs, where nothing of it is listened to."""

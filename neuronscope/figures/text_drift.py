@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from neuronscope.analysis.ranking import rank
 from neuronscope.errors import InputError
 from neuronscope.figures.colours import colour_limit
-from neuronscope.figures.grid import Choice
+from neuronscope.figures.grid import Choice, columns, pooled
 from neuronscope.figures.heatmaps import heatmap, heatmap_table
 from neuronscope.figures.theme import Mode
 from neuronscope.vocabulary import Activations
@@ -43,11 +43,12 @@ def drift_text(
     chosen = _changing(across, layer) if neurons is None else neurons
     place = len(across) - 1 if checkpoint is None else checkpoint
     kept = across[0].tokens.kept
-    limit = colour_limit(np.concatenate([one.layer(layer) for one in across], axis=1), kept).value
-    drawn = [heatmap(one, layer, neurons=chosen, limit=limit, mode=mode, height=height, width=width) for one in across]
-    figure = drawn[place]
+    grid = columns(across[0], chosen)
+    shown = [pooled(one.layer(layer), grid).values for one in across]
+    limit = colour_limit(np.concatenate(shown, axis=1), kept).value
+    figure = heatmap(across[place], layer, neurons=chosen, limit=limit, mode=mode, height=height, width=width)
     names = [one.source.model for one in across]
-    frames = [[_rounded(row) for row in np.asarray(one.data[0].z, np.float64)] for one in drawn]
+    frames = [[_rounded(row) for row in values.astype(np.float64)] for values in shown]
     meta = {**figure.layout.meta, "frames": frames, "checkpoints": names}
     return figure.update_layout(meta={**meta, "title": f"Layer {layer} on this text · {names[place]}"})
 

@@ -31,7 +31,8 @@ _CHUNK_BYTES = 1 << 20
 """How much of a layer's values to work on at once: what stays in a core's cache."""
 _CHUNK_TOKENS = 64
 """And at most this many tokens: longer sums of float32 would cost moments their sixth digit."""
-_LARGEST_HALF = 65_504.0
+LARGEST_HALF = 65_504.0
+"""The largest number that float16 holds."""
 
 
 def pack(values: Float[Tensor, " n"], positions: Integer[Tensor, " n"]) -> Integer[Tensor, " n"]:
@@ -224,7 +225,7 @@ class Accumulator:
         self._tokens(flat, batch)
         self._histogram(flat, batch)
         if batch.sampled.numel():
-            picked = flat[batch.sampled].clamp(-_LARGEST_HALF, _LARGEST_HALF)
+            picked = flat[batch.sampled].clamp(-LARGEST_HALF, LARGEST_HALF)
             self.sample[batch.sample_rows] = picked.to(torch.float16)
         self._apart(flat[batch.apart])
 
@@ -332,7 +333,7 @@ class Accumulator:
         keys = batch.counted_keys[:, None].expand(-1, self.neurons).reshape(-1)
         self.examples.scatter_reduce_(0, places, keys, "amin")
         won = self.examples[places] == keys
-        self.example_values[places[won]] = picked.view(-1)[won].clamp(-_LARGEST_HALF, _LARGEST_HALF).to(torch.float16)
+        self.example_values[places[won]] = picked.view(-1)[won].clamp(-LARGEST_HALF, LARGEST_HALF).to(torch.float16)
 
     def _apart(self, values: Float[Tensor, "tokens neurons"]) -> None:
         if not len(values):
@@ -350,7 +351,7 @@ class Accumulator:
         open_, both = self.case_counts.cpu().numpy()
         positive = self.positive.cpu().numpy()
         cases = np.stack([both, open_ - both, count - open_ - positive + both, positive - both], 1)
-        tops = [_in_order(top) for top in self.tops]
+        tops = [in_order(top) for top in self.tops]
         shape = (BINS, self.neurons)
         return {
             "mean": mean, "m2": m2, "m3": m3, "m4": m4,
@@ -388,7 +389,7 @@ class Extreme:
     """The values."""
 
 
-def _in_order(top: Tops) -> tuple[Integer[np.ndarray, "neurons places"], Integer[np.ndarray, "neurons kept context"]]:
+def in_order(top: Tops) -> tuple[Integer[np.ndarray, "neurons places"], Integer[np.ndarray, "neurons kept context"]]:
     """A case's contexts from the strongest down; values around them only for the first."""
     keys, order = top.keys.sort(0, descending=True)
     first = order[:KEPT_CONTEXTS, :, None].expand(-1, -1, CONTEXT)

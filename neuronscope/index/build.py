@@ -19,10 +19,11 @@ from neuronscope.index.encoding import Encoder
 from neuronscope.index.plan import Plan
 from neuronscope.index.read_corpus import ReadCorpus
 from neuronscope.index.reading import read
-from neuronscope.index.scan import Lend, scales, scan_shard, threads
+from neuronscope.index.scan import scales, scan_shard, threads
 from neuronscope.index.state import State, cards, sketches, statistics, tokens_of
 from neuronscope.index.store import Manifest, Store
-from neuronscope.jobs import report
+from neuronscope.jobs import counter
+from neuronscope.models.loading import Lend
 from neuronscope.vocabulary import ModelCard
 
 if TYPE_CHECKING:
@@ -165,13 +166,7 @@ def begin(
 def scan_here(lend: Lend, card: ModelCard, begun: Begun, folder: Path) -> None:
     """Scan the shards that are left in this process."""
     manifest = begun.manifest
-    started, reached = time.monotonic(), manifest.seen
-
-    def seen(count: int) -> None:
-        nonlocal reached
-        reached += count
-        report(reached, manifest.tokens, "Indexing tokens", started)
-
+    seen = counter(manifest.tokens, "Indexing tokens", manifest.seen)
     with threads(manifest.threads), Merging(folder, begun) as merging:
         for shard in range(manifest.merged, manifest.shards):
             scales = list(manifest.scales)

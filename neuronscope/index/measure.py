@@ -12,9 +12,8 @@ from torch import Tensor
 from neuronscope.engine.capture import Place, See, evaluating, run
 from neuronscope.index.plan import BATCH_TOKENS
 from neuronscope.index.read_corpus import ReadCorpus
-from neuronscope.index.scan import Lend
 from neuronscope.jobs import track
-from neuronscope.models.loading import LoadedModel
+from neuronscope.models.loading import Lend, LoadedModel
 from neuronscope.vocabulary import Neuron, Site
 
 

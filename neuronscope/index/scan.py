@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
@@ -20,15 +19,12 @@ from neuronscope.engine.capture import Place, See, evaluating, run
 from neuronscope.index.accumulators import Accumulator
 from neuronscope.index.plan import Batch, Cases, Plan
 from neuronscope.index.state import State
-from neuronscope.models.loading import LoadedModel
+from neuronscope.models.loading import Lend
 from neuronscope.vocabulary import ModelCard, Site
-
-Lend = Callable[[], AbstractContextManager[LoadedModel]]
-"""How to get at the model: a context in which it is this thread's own."""
 
 _ALONG_TOKENS = ("sums", "maxima", "sample", "sketch")
 """Arrays of a state whose neurons are along the second axis."""
-_COURTESY = 0.0005
+COURTESY = 0.0005
 """Seconds between two batches in which whoever waits for the model gets it."""
 
 
@@ -75,7 +71,7 @@ def scan_shard(
         with lend() as model, evaluating(model.network):
             run(model, batch.ids, batch.real, sites, range(card.layers), layers.see)
         seen(batch.count)
-        time.sleep(_COURTESY)
+        time.sleep(COURTESY)
     return layers.state()
 
 

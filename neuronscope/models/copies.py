@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
 
-from neuronscope.models.loading import LoadedModel
+from neuronscope.models.loading import Lend, LoadedModel
 from neuronscope.models.offloaded import is_spread
 from neuronscope.models.precision import Precision
-
-Lend = Callable[[], AbstractContextManager[LoadedModel]]
 
 
 @contextmanager

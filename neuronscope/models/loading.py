@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import operator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +36,10 @@ from neuronscope.vocabulary import ModelCard, Site, Tokens
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+
+Lend = Callable[[], AbstractContextManager["LoadedModel"]]
+"""How to get at a model: a context in which it is this thread's own."""
 
 
 @dataclass(frozen=True, eq=False)

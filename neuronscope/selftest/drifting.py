@@ -14,7 +14,7 @@ def only_changed_neurons_drift(bench: Bench) -> Check:
     same, changed = drift.records(1), drift.records(2)
     still = [int(row) for row in np.flatnonzero(same["drift"] != 0)]
     moved = [int(row) for row in np.flatnonzero(changed["drift"] != 0)]
-    weights = np.nan_to_num(changed["weights"]).any(1) | (changed["bias"] != 0)
+    weights = drift.reweighted(2)
     said = f"same: {_named(still)}; changed: {_named(moved)}, their weights: {_named(np.flatnonzero(weights).tolist())}"
     truth = f"same: {_named([])}; changed: {_named(expected)}, their weights: {_named(expected)}"
     return equal("Neurons drift where something was changed, and nowhere else", truth, said)

@@ -15,10 +15,8 @@ from jaxtyping import Float, Float16, Integer
 from torch import Tensor
 
 from neuronscope.analysis.drift import QUANTITIES
-from neuronscope.index.accumulators import Tops
+from neuronscope.index.accumulators import LARGEST_HALF, Tops
 from neuronscope.index.plan import Batch
-
-LARGEST_HALF = 65_504.0
 
 
 class LayerSums:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Bool, Float, Float32
 
 from neuronscope.analysis.drift import NOTHING, VALID, Trajectories, trajectories
 from neuronscope.errors import DriftProblem, InputError, NoSuchNeuron
@@ -38,7 +38,7 @@ class NoiseFloor:
     """What the same weights seem to drift when only their numbers are rounded differently."""
 
     against: str | None
-    """The precision that the base was compared with itself in; None where that could not be done."""
+    """What the base was compared with itself with, in words; None where that could not be done."""
     tokens: int
     """Over how many tokens."""
     median: float
@@ -134,14 +134,15 @@ class Drift:
 
         Columns: `checkpoint step layer neuron drift low high location scale selectivity correlation above_noise floor
         control excess above_control divergence transport jaccard overlap jaccard_low overlap_low weight_in weight_gate
-        weight_out cosine_in cosine_gate cosine_out bias mean_base mean sd_base sd event partner matched`.
+        weight_out cosine_in cosine_gate cosine_out bias reweighted mean_base mean sd_base sd event partner matched`.
 
         `drift` is D = 1 - CCC with its 95 % interval `low` to `high`; `location`, `scale` and `selectivity` add up to
         it. `above_noise` says that `low` exceeds `floor`; `excess` is the drift less that of the control, and
         `above_control` that the lower end of its interval exceeds 0. `divergence` (Jensen-Shannon, base 2) and
         `transport` (Wasserstein, in standard deviations) compare distributions; `jaccard` and `overlap` (rank-biased)
         the 20 tokens of highest mean, `_low` those of lowest. `weight_` columns are |w' - w| / |w| of the folded
-        directions that a neuron reads, gates by and writes, and `bias` how far its folded bias moved. `event` is
+        directions that a neuron reads, gates by and writes, and `bias` by how much its folded bias did;
+        where none of them did, `reweighted` is false and its input alone changed. `event` is
         `born`, `died`, `swapped`, `taken over` or empty, and `partner` the neuron of its layer that is now most like
         what it was.
         """
@@ -166,7 +167,12 @@ class Drift:
         columns |= {"jaccard_low": t["jaccard"][:, 1], "overlap_low": t["overlap"][:, 1]}
         for place, name in enumerate(("in", "gate", "out")):
             columns |= {f"weight_{name}": t["weights"][:, place], f"cosine_{name}": t["cosines"][:, place]}
-        columns |= {"bias": t["bias"], "mean_base": base["mean"], "mean": t["mean"]}
+        columns |= {
+            "bias": t["bias"],
+            "reweighted": self.reweighted(checkpoint),
+            "mean_base": base["mean"],
+            "mean": t["mean"],
+        }
         columns |= {"sd_base": base["sd"], "sd": t["sd"]}
         columns |= {"event": self.events(checkpoint), "partner": t["partner"], "matched": t["matched"]}
         table = pd.DataFrame(columns)[list(COLUMNS)]
@@ -223,19 +229,20 @@ class Drift:
         found[base["alive"] & ~t["alive"]] = "died"
         return found
 
+    def reweighted(self, checkpoint: str | int) -> Bool[np.ndarray, " units"]:
+        """Whether a neuron's own weights or its bias are others than in the base; else its input alone changed."""
+        t = self.records(checkpoint)
+        changed: Bool[np.ndarray, " units"] = np.nan_to_num(t["weights"]).any(1) | (t["bias"] != 0)
+        return changed
+
     def trajectories(self) -> Trajectories:
         """Where every neuron stands in every checkpoint, on one map fitted once over all of them; kept once made."""
-        path = self.folder / "trajectories.npz"
-        labels = np.array([one.label for one in self.checkpoints])
-        try:
-            with np.load(path, allow_pickle=False) as held:
-                if np.array_equal(held["labels"], labels):
-                    return Trajectories(held["points"], held["explained"])
-        except (OSError, ValueError, KeyError):
-            pass
-        read = lambda number: self._sample(self.checkpoints[number])[:, :MAP_TOKENS]  # noqa: E731
-        made = trajectories(read, range(len(labels)))
-        np.savez(path, points=made.points, explained=made.explained, labels=labels)
+        labels = [one.label for one in self.checkpoints]
+        held = store.kept(self.folder, "trajectories", labels)
+        if held is not None:
+            return Trajectories(held["points"], held["explained"])
+        made = trajectories(lambda number: self._sample(self.checkpoints[number])[:, :MAP_TOKENS], range(len(labels)))
+        store.keep(self.folder, "trajectories", labels, {"points": made.points, "explained": made.explained})
         return made
 
     def values(self, neuron: Neuron) -> Float32[np.ndarray, "checkpoints tokens"]:
@@ -324,7 +331,7 @@ _PLAIN = "drift low high location scale selectivity correlation floor control ex
 COLUMNS: Sequence[str] = (
     "checkpoint step layer neuron drift low high location scale selectivity correlation above_noise floor control "
     "excess above_control divergence transport jaccard overlap jaccard_low overlap_low weight_in weight_gate "
-    "weight_out cosine_in cosine_gate cosine_out bias mean_base mean sd_base sd event partner matched"
+    "weight_out cosine_in cosine_gate cosine_out bias reweighted mean_base mean sd_base sd event partner matched"
 ).split()
 """The columns of `Drift.table`."""
 

@@ -21,11 +21,11 @@ from neuronscope.analysis.drift import NOTHING
 from neuronscope.engine.capture import Place, See, evaluating, run
 from neuronscope.engine.weights import next_token_losses
 from neuronscope.errors import DamagedIndex
-from neuronscope.index.accumulators import Tops, unpack
+from neuronscope.index.accumulators import LARGEST_HALF, in_order, unpack
 from neuronscope.index.plan import Batch, Plan, hashes
-from neuronscope.index.scan import Lend
-from neuronscope.models.loading import LoadedModel
-from neuronscope.series.accumulate import LARGEST_HALF, LayerSums
+from neuronscope.index.scan import COURTESY
+from neuronscope.models.loading import Lend, LoadedModel
+from neuronscope.series.accumulate import LayerSums
 from neuronscope.shrinkage import posterior_mean, random_effects
 from neuronscope.vocabulary import ModelCard, Site
 
@@ -41,8 +41,6 @@ CONTEXTS = 10
 """Strongest contexts kept of either sign."""
 TOKENS = 20
 """Tokens of highest and of lowest mean kept."""
-_COURTESY = 0.0005
-"""Seconds between two batches in which whoever waits for the model gets it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +166,7 @@ class _Run:
                 run(model, batch.ids, batch.real, sites, range(card.layers), seeing.see)
             self._slots += np.bincount(batch.slots.numpy(), minlength=len(self._slots))
             self._seen(batch.count)
-            time.sleep(_COURTESY)
+            time.sleep(COURTESY)
         return self._passed(card, residual)
 
     def layer(self, layer: int, neurons: int, device: torch.device) -> LayerSums:
@@ -193,16 +191,17 @@ class _Run:
         counts = self._counts[held]
         sums = np.concatenate([layer.sums.cpu().numpy()[held] for layer in layers], axis=2)
         mean = np.concatenate([layer.mean(int(counts.sum())) for layer in layers])
-        tops = [[_sorted(top) for top in layer.tops] for layer in layers]
+        tops = [[in_order(top) for top in layer.tops] for layer in layers]
+        values, positions = unpack(np.concatenate([np.stack([keys for keys, _ in both], 1) for both in tops]))
         tokens = [self._tokens(layer, counts) for layer in layers]
         return Passed(
             counts=counts,
             sums=sums,
             mean=mean,
             sample=np.concatenate([layer.sample.cpu().numpy().T for layer in layers]),
-            context_values=np.concatenate([np.stack([top[0] for top in both], 1) for both in tops]),
-            context_positions=np.concatenate([np.stack([top[1] for top in both], 1) for both in tops]),
-            contexts=np.concatenate([np.stack([top[2] for top in both], 1) for both in tops]),
+            context_values=values,
+            context_positions=positions,
+            contexts=np.concatenate([np.stack([contexts for _, contexts in both], 1) for both in tops]),
             token_ids=np.concatenate([ids for ids, _ in tokens]),
             token_means=np.concatenate([means for _, means in tokens]),
             loss=self._loss,
@@ -286,11 +285,3 @@ class _Batch:
         following = self._batch.ids.reshape(-1)[places + 1]
         flat = leaving.reshape(-1, leaving.shape[-1])[places.to(leaving.device)]
         self._run._loss[rows.numpy()] = next_token_losses(self.model, flat, following).numpy()
-
-
-def _sorted(top: Tops) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The contexts of one side from the strongest down: values, positions, and the values around."""
-    keys, order = top.keys.sort(0, descending=True)
-    contexts = top.contexts.gather(0, order[:, :, None].expand(-1, -1, top.contexts.shape[2]))
-    values, positions = unpack(keys.T.cpu().numpy())
-    return values, positions, contexts.transpose(0, 1).contiguous().cpu().numpy()

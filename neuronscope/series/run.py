@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -22,14 +21,16 @@ from jaxtyping import Float
 
 from neuronscope.analysis import drift as measures
 from neuronscope.errors import DriftProblem, FileError, ModelError, NotOfSeries
+from neuronscope.index.build import WINDOW
 from neuronscope.index.encoding import Encoder
 from neuronscope.index.plan import Plan
 from neuronscope.index.read_corpus import NAME as CORPUS
 from neuronscope.index.read_corpus import ReadCorpus
 from neuronscope.index.reading import read
-from neuronscope.index.scan import Lend, threads
-from neuronscope.jobs import report, track
+from neuronscope.index.scan import threads
+from neuronscope.jobs import counter, track
 from neuronscope.models.copies import in_other_numbers
+from neuronscope.models.loading import Lend
 from neuronscope.series import store, weights
 from neuronscope.series.finding import Candidate
 from neuronscope.series.passing import KERNEL, MATCHED, Passed, Probe, run_base, run_beside
@@ -50,7 +51,7 @@ class Probing:
     """What checkpoints are compared on."""
 
     sources: tuple[str, ...]
-    """What to read, as `neuronscope.corpus` says; empty for a corpus that was read already."""
+    """What to read, as `neuronscope.corpus` says."""
     tokens: int = TOKENS
     """The most tokens to read."""
     window: int | None = None
@@ -59,6 +60,13 @@ class Probing:
     """The JSON field or column that holds the text."""
     offline: bool = False
     """Refuse data sets that come from the network."""
+
+    @property
+    def asked(self) -> dict[str, object]:
+        """What decides which tokens are read, as the manifest keeps it."""
+        return {
+            "sources": list(self.sources), "tokens": self.tokens, "window": self.window, "field": self.field
+        }  # fmt: skip
 
 
 def measure(
@@ -95,7 +103,7 @@ def folder_for(
 ) -> Path:
     """Where a drift is kept unless a folder is named: the same for the same question."""
     named = [one.name for one in (*candidates, *([control] if control else []))]
-    asked = [card.revision, card.precision, named, probing.sources, probing.tokens, probing.window, probing.field]
+    asked = [card.revision, card.precision, named, probing.asked]
     return parent / "drift" / hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
 
 
@@ -116,14 +124,13 @@ def _begun(
     wanted += [Checkpoint(one.name, one.label, one.step, f"{i:02d}") for i, one in enumerate(candidates, 1)]
     known = store.read_manifest(folder)
     if known is None:
-        if not (folder / CORPUS).is_dir():
-            _empty(folder)
-            with lend() as model:
-                size = probing.window or min(128, card.context)
-                read(
-                    model, probing.sources, folder, window=size, tokens=probing.tokens, field=probing.field,
-                    offline=probing.offline,
-                )  # fmt: skip
+        _empty(folder)
+        with lend() as model:
+            size = probing.window or min(WINDOW, card.context)
+            read(
+                model, probing.sources, folder, window=size, tokens=probing.tokens, field=probing.field,
+                offline=probing.offline,
+            )  # fmt: skip
     elif (known.revision, known.precision) != (card.revision, card.precision):
         raise DriftProblem(
             f"The drift in {folder} is of {known.model} ({known.revision}, {known.precision}), not of {card.label} "
@@ -132,6 +139,11 @@ def _begun(
     elif [(one.name, one.place) for one in known.checkpoints] != [(one.name, one.place) for one in wanted]:
         has = ", ".join(one.label for one in known.checkpoints)
         raise DriftProblem(f"The drift in {folder} is of other checkpoints: {has}. Choose another folder.")
+    elif known.asked != probing.asked:
+        said = ", ".join(f"{name} {value}" for name, value in known.asked.items())
+        raise DriftProblem(
+            f"The drift in {folder} is on other texts ({said}). Ask for these, or choose another folder."
+        )
     corpus = ReadCorpus.open(folder)
     plan = Plan(corpus, card.neurons, layers=card.layers)
     if known is not None:
@@ -151,6 +163,7 @@ def _begun(
         gated=card.gated,
         corpus=corpus.fingerprint,
         sources=tuple(corpus.sources),
+        asked=probing.asked,
         tokens=tokens,
         threads=torch.get_num_threads(),
         checkpoints=tuple(wanted),
@@ -160,7 +173,8 @@ def _begun(
 
 
 def _empty(folder: Path) -> None:
-    strange = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    """A folder that holds something else is not ours to fill; a corpus alone is what an earlier start left."""
+    strange = sorted(path.name for path in folder.iterdir() if not path.name.startswith(".") and path.name != CORPUS)
     if strange:
         raise FileError(f"{folder} is no drift and not empty: it holds {strange[0]}. Choose an empty or new folder.")
 
@@ -176,20 +190,40 @@ class _Series:
 
     def run(self, manifest: Manifest) -> Manifest:
         """Run everything that is left."""
-        manifest = self._base(manifest)
+        if manifest.checkpoints[0].done and not self._ready.exists():
+            manifest = self._looked_over(manifest)
+        if not manifest.complete:
+            manifest = self._base(manifest)
+        for one in manifest.checkpoints:
+            if not (one.done or one.problem):
+                manifest = manifest.with_(self._checkpoint(one))
+                store.write_manifest(self._folder, manifest)
+        return manifest
+
+    @property
+    def _ready(self) -> Path:
+        """The mark that what the base leaves for the others is whole."""
+        return self._work / "ready"
+
+    def _looked_over(self, manifest: Manifest) -> Manifest:
+        """What is wrong with checkpoints that could not run before: for those alone the base need not run again."""
         for one in manifest.checkpoints:
             if not one.done:
-                manifest = manifest.with_(self._checkpoint(one, manifest))
-                store.write_manifest(self._folder, manifest)
+                try:
+                    with self._examined(one):
+                        pass
+                except (ModelError, NotOfSeries) as problem:
+                    manifest = manifest.with_(replace(one, problem=str(problem)))
+        store.write_manifest(self._folder, manifest)
         return manifest
 
     def _base(self, manifest: Manifest) -> Manifest:
         """Run the base, unless what it leaves for the others is still there, and measure the noise floor."""
-        if (self._work / "ready").exists():
+        if self._ready.exists():
             return manifest
         one = manifest.checkpoints[0]
         with (self._work / "activations.f16").open("wb") as stream:
-            passed = run_base(self._lend, self._probe, stream, _counter(f"Running {one.label}", self._probe.tokens))
+            passed = run_base(self._lend, self._probe, stream, counter(self._probe.tokens, f"Running {one.label}"))
         np.save(self._work / "centres.npy", passed.centres)
         neurons = self._card.neurons
         for layer in track(range(self._card.layers), label="Keeping what the base is compared by, layer"):
@@ -206,7 +240,7 @@ class _Series:
         loss, _ = _mean_loss(passed.loss, None)
         manifest = replace(manifest.with_(replace(one, done=True, loss=loss)), floor=said)
         store.write_manifest(self._folder, manifest)
-        (self._work / "ready").touch()
+        self._ready.touch()
         return manifest
 
     def _of_base(self, passed: Passed) -> tuple[np.ndarray, np.ndarray]:
@@ -232,7 +266,7 @@ class _Series:
             lend, against = other
             with self._stream() as stream:
                 label = f"Measuring the noise floor against {against}"
-                passed = run_beside(lend, probe, stream, base.centres, _counter(label, probe.tokens))
+                passed = run_beside(lend, probe, stream, base.centres, counter(probe.tokens, label))
         if len(passed.counts) < 4:
             return np.zeros(base.sums.shape[2], np.float32), said
         floor = measures.floor(passed.counts, passed.sums)
@@ -244,17 +278,23 @@ class _Series:
         with (self._work / "activations.f16").open("rb") as stream:
             yield stream
 
-    def _checkpoint(self, one: Checkpoint, manifest: Manifest) -> Checkpoint:
+    @contextmanager
+    def _examined(self, one: Checkpoint) -> Iterator[tuple[Lend, ModelCard]]:
+        """A checkpoint in memory; raises `ModelError` or `NotOfSeries` if it cannot be compared with the base."""
+        with self._borrow(one.name) as lend:
+            with lend() as model:
+                card = model.card
+                self._belongs(card, Encoder(model.tokenizer), one.name)
+            yield lend, card
+
+    def _checkpoint(self, one: Checkpoint) -> Checkpoint:
         """Run one checkpoint; what is wrong with it is written down, and costs nothing else."""
         try:
-            with self._borrow(one.name) as lend:
-                with lend() as model:
-                    card = model.card
-                    self._belongs(card, Encoder(model.tokenizer), one.name)
+            with self._examined(one) as (lend, card):
                 with self._stream() as stream:
-                    counter = _counter(f"Running {one.label}", self._probe.tokens)
+                    seen = counter(self._probe.tokens, f"Running {one.label}")
                     centres = np.load(self._work / "centres.npy")
-                    passed = run_beside(lend, self._probe, stream, centres, counter)
+                    passed = run_beside(lend, self._probe, stream, centres, seen)
                 moved = []
                 for layer in track(range(card.layers), label=f"Comparing the weights of {one.label}, layer"):
                     with lend() as model:
@@ -270,25 +310,14 @@ class _Series:
 
     def _belongs(self, card: ModelCard, encoder: Encoder, name: str) -> None:
         """Raise `NotOfSeries` unless the checkpoint has the base's neurons and reads the corpus as the same tokens."""
-        own = self._card
-        for field, what in (("architecture", "is a"), ("layers", "layers"), ("neurons", "neurons a layer")):
-            mine, theirs = getattr(own, field), getattr(card, field)
+        for field, differs in _SHAPE:
+            mine, theirs = getattr(self._card, field), getattr(card, field)
             if mine != theirs:
-                differs = (
-                    f"it is a {theirs} and the base a {mine}"
-                    if field == "architecture"
-                    else (f"it has {theirs:,} {what} and the base {mine:,}")
-                )
-                raise NotOfSeries(f"{name} is no checkpoint of {own.label}: {differs}.")
-        if card.width != own.width:
-            raise NotOfSeries(
-                f"{name} is no checkpoint of {own.label}: its residual stream is {card.width:,} wide and the base's "
-                f"{own.width:,}."
-            )
+                raise NotOfSeries(f"{name} is no checkpoint of {self._card.label}: {differs.format(theirs, mine)}.")
         if encoder.fingerprint != self._tokenizer and not self._same_tokens(encoder):
             raise NotOfSeries(
-                f"{name} cannot be compared with {own.label} token by token: its tokenizer cuts the probe corpus into "
-                "other tokens."
+                f"{name} cannot be compared with {self._card.label} token by token: its tokenizer cuts the probe "
+                "corpus into other tokens."
             )
 
     def _same_tokens(self, encoder: Encoder) -> bool:
@@ -352,6 +381,14 @@ class _Series:
             table["excess_low"] = measures.interval(draws - measures.drawn(counts, sums))[0]
 
 
+_SHAPE = (
+    ("architecture", "it is a {} and the base a {}"),
+    ("layers", "it has {:,} layers and the base {:,}"),
+    ("neurons", "it has {:,} neurons a layer and the base {:,}"),
+    ("width", "its residual stream is {:,} wide and the base's {:,}"),
+    ("precision", "it is held in {} and the base in {}"),
+)
+"""What a checkpoint shares with its base, and how a difference is said."""
 _LOOKED_AT = 200_000
 """Bytes of the corpus that another tokenizer is tried on."""
 
@@ -383,15 +420,3 @@ def _mean_loss(
     if base is None:
         return mean, None
     return mean, float((loss[known] - base[known]).std(dtype=np.float64) / np.sqrt(known.sum()))
-
-
-def _counter(label: str, total: int) -> Callable[[int], None]:
-    """Report tokens as they are read."""
-    started, reached = time.monotonic(), 0
-
-    def seen(count: int) -> None:
-        nonlocal reached
-        reached += count
-        report(reached, max(total, reached), label, started)
-
-    return seen

@@ -25,11 +25,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -104,7 +105,9 @@ class Manifest:
     corpus: str
     """The probe corpus' fingerprint."""
     sources: tuple[str, ...]
-    """What it was read from."""
+    """The files and data sets it was read from."""
+    asked: Mapping[str, Any]
+    """What was asked to be read: sources, tokens, window and field."""
     tokens: int
     """Its tokens that count."""
     threads: int
@@ -112,7 +115,7 @@ class Manifest:
     checkpoints: tuple[Checkpoint, ...]
     """Base, control if there is one, and the checkpoints in their order."""
     floor: Mapping[str, Any] = field(default_factory=dict)
-    """The noise floor: `against` (the precision that the base was compared with itself in), `tokens`, `rate` (the share
+    """The noise floor: `against` (what the base was compared with itself with, in words), `tokens`, `rate` (the share
     of unchanged neurons that would be called changed), `recomputed` (the largest difference of the base run twice)."""
     version: int = SCHEMA
     """Version of this layout."""
@@ -173,6 +176,26 @@ def read(folder: Path, name: str) -> np.ndarray:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as problem:
         raise DriftProblem(f"{path} is missing or damaged: {problem}. {_AGAIN}") from problem
+
+
+def kept(folder: Path, name: str, labels: Sequence[str]) -> dict[str, np.ndarray] | None:
+    """What was worked out of these checkpoints before; None if it is not there, or of others, or damaged."""
+    try:
+        with (folder / f"{name}.npz").open("rb") as file:
+            found = dict(np.load(file, allow_pickle=False))
+        return found if found.pop("labels").tolist() == list(labels) else None
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile):
+        return None
+
+
+def keep(folder: Path, name: str, labels: Sequence[str], arrays: Mapping[str, np.ndarray]) -> None:
+    """Keep what was worked out of these checkpoints; a folder that cannot be written to costs the keeping alone."""
+    aside = folder / f".{name}.{os.getpid()}.part"
+    with suppress(OSError):
+        with aside.open("wb") as file:
+            np.savez(file, allow_pickle=False, labels=np.array(labels), **dict(arrays))
+        aside.replace(folder / f"{name}.npz")
+    aside.unlink(missing_ok=True)
 
 
 @contextmanager

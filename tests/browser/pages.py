@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from selenium.common.exceptions import TimeoutException
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException, TimeoutException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -87,6 +87,7 @@ document.querySelectorAll(close).forEach(button => button.click());
 document.querySelectorAll('details[open]').forEach(details => details.removeAttribute('open'));
 if (document.documentElement.dataset.bsTheme === 'dark') document.querySelector('[data-theme]').click();
 document.activeElement.blur();
+window.scrollTo(0, 0);
 dash_clientside.set_props('texts', {data: null});
 dash_clientside.set_props('url', {search: arguments[0]});
 """
@@ -128,8 +129,9 @@ class Page:
 
     def wait(self, condition: Any, what: str = "", seconds: float = PATIENCE) -> Any:
         """Wait until `condition()` holds."""
+        passing = (NoSuchElementException, StaleElementReferenceException)
         try:
-            return WebDriverWait(self.driver, seconds, poll_frequency=0.05).until(lambda _: condition(), what)
+            return WebDriverWait(self.driver, seconds, 0.05, passing).until(lambda _: condition(), what)
         except TimeoutException as error:
             raise AssertionError(f"{what} did not come in {seconds} s; {self.driver.execute_script(STATE)}") from error
 

@@ -7,13 +7,9 @@ import numpy as np
 import pytest
 
 from neuronscope.figures import animation
+from neuronscope.settings import assets_folder
 from neuronscope.vocabulary import Neuron
 from tests import drifts_for_tests as truth
-
-
-@pytest.fixture(scope="module")
-def drift(tmp_path_factory):
-    return truth.drift(tmp_path_factory.mktemp("series"))
 
 
 def unpacked(data):
@@ -85,3 +81,12 @@ def test_the_page_stands_alone_and_reads_no_name_as_html(drift, monkeypatch):
     assert "default-src 'none'" in page
     assert "</script><b>" not in page
     assert "&lt;/script&gt;&lt;b&gt;m" in page
+
+
+def test_the_parts_have_the_colours_of_the_page():
+    style = (assets_folder() / "drift.css").read_text()
+    for mode, rule in (("light", ":root"), ("dark", '[data-bs-theme="dark"]')):
+        said = " ".join(
+            f"--{part}: {colour};" for part, colour in zip(animation.PARTS, animation.PART_COLOURS[mode], strict=True)
+        )
+        assert f"{rule} {{ {said} }}" in style

@@ -178,6 +178,49 @@ def test_a_checkpoint_that_is_damaged_missing_or_of_another_kind_loses_only_itse
     assert "damaged" in said
 
 
+def test_what_could_not_run_is_looked_at_again_without_the_base_until_it_can(scope, folder, tmp_path):
+    asked, where = [tmp_path / "late", folder / "runs" / "checkpoint-5"], tmp_path / "drift"
+
+    def ask():
+        return scope.drift(asked, folder / "texts.jsonl", folder=where, window=32)
+
+    assert [one.label for one in ask().problems] == ["late"]
+    with running(StopAfter("Running base")):
+        assert [one.label for one in ask().problems] == ["late"]
+    shutil.copytree(folder / "runs" / "checkpoint-20", tmp_path / "late")
+    found = ask()
+    assert not found.problems
+    assert [one.label for one in found.checkpoints] == ["base", "late", "checkpoint-5"]
+
+
+def test_a_neuron_whose_bias_alone_fell_has_changed_itself(scope, folder, tmp_path):
+    network = gpt2()
+    with torch.no_grad():
+        network.transformer.h[2].mlp.c_fc.bias[5] -= 1
+    found = scope.drift(
+        saved(tmp_path / "fallen", network), folder / "texts.jsonl", folder=tmp_path / "drift", window=32
+    )
+    assert np.flatnonzero(found.reweighted(1)).tolist() == [2 * 32 + 5]
+    row = found.rows(1).query("reweighted")
+    assert row["bias"].item() == pytest.approx(-1)
+    assert row["drift"].item() > 0
+
+
+def test_a_checkpoint_of_another_precision_is_never_compared(workspace, folder, tmp_path):
+    base = workspace.scope(str(folder / "base"), precision="bfloat16")
+    found = base.drift(folder / "runs" / "checkpoint-5", folder / "texts.jsonl", folder=tmp_path / "drift", window=32)
+    assert not found.rows(1)["drift"].any()
+    assert found.noise_floor.against == "float32 arithmetic"
+    assert found.noise_floor.median > 0
+
+
+def test_a_map_that_was_half_written_is_made_again(drift, tmp_path):
+    copied = shutil.copytree(drift.folder, tmp_path / "drift")
+    made = open_drift(copied).trajectories()
+    (copied / "trajectories.npz").write_bytes((copied / "trajectories.npz").read_bytes()[:400])
+    np.testing.assert_array_equal(open_drift(copied).trajectories().points, made.points)
+
+
 def test_another_tokenizer_is_refused_and_one_that_cuts_alike_is_not(scope, folder, tmp_path):
     other = shutil.copytree(folder / "runs" / "checkpoint-20", tmp_path / "renamed")
     raw = json.loads((other / "tokenizer.json").read_text())
@@ -262,6 +305,8 @@ def test_what_does_not_fit_a_folder_is_refused(workspace, scope, folder, drift, 
     other = workspace.scope(str(folder / "runs" / "checkpoint-100"))
     with pytest.raises(DriftProblem, match="not of checkpoint-100"):
         other.drift(folder / "runs", folder / "texts.jsonl", folder=folder / "drift")
+    with pytest.raises(DriftProblem, match="is on other texts"):
+        scope.drift(folder / "runs", folder / "texts.jsonl", folder=folder / "drift", window=32, tokens=500)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("")
     with pytest.raises(FileError, match="it holds thesis"):
