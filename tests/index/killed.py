@@ -2,40 +2,47 @@
 
     python -m tests.index.killed TEXTS FOLDER
 
-A process of its own: of a test worker, in which other tests have started threads, a forked child may never wake.
+The children are forked of a server that has imported what they need and run nothing: a process that has computed has
+threads, for which a child that is forked of it may wait in vain.
 """
 
-import contextlib
-import os
-import signal
+import multiprocessing
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from neuronscope.index import build as building
-from neuronscope.index import plan, store
-from tests.index import corpora
+from neuronscope.index import store
 
 WINDOW = 16
 
 
+def attempt(texts: Path, folder: Path) -> None:
+    """Go on with the index until it is finished or this process is killed."""
+    import torch
+
+    from neuronscope.index import build as building
+    from neuronscope.index import plan
+    from tests.index import corpora
+
+    torch.set_num_threads(1)
+    plan.SHARD_TOKENS, plan.SAMPLE, building._WRITING = 200, 32, 1e9
+    model = corpora.model("gated")
+    building.build(corpora.lending(model), model.card, [str(texts)], folder, window=WINDOW)
+
+
 def main(texts: Path, folder: Path) -> None:
     """Begin again and again, each time a little more patiently."""
-    torch.set_num_threads(1)  # more are threads of OpenMP, which a forked child waits for in vain
-    plan.SHARD_TOKENS, plan.SAMPLE, building._WRITING = 200, 32, 1e9
-    model, random, killed = corpora.model("gated"), np.random.default_rng(0), 0
+    forking = multiprocessing.get_context("forkserver")
+    forking.set_forkserver_preload(["tests.index.corpora", "neuronscope.index.build"])
+    random, killed = np.random.default_rng(0), 0
     while (manifest := store.read_manifest(folder)) is None or not manifest.complete:
-        child = os.fork()
-        if not child:
-            with contextlib.suppress(BaseException):
-                building.build(corpora.lending(model), model.card, [str(texts)], folder, window=WINDOW)
-            os._exit(0)
-        time.sleep(random.uniform(0.01, 0.1) * (1 + killed / 5))
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        child = forking.Process(target=attempt, args=(texts, folder))
+        child.start()
+        time.sleep(random.uniform(0.05, 0.2) * (1 + killed / 5))
+        child.kill()
+        child.join()
         killed += 1
     print(killed)
 
