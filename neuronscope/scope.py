@@ -555,14 +555,40 @@ class Scope:
             EmptyText, TextTooLong, NoSuchLayer, NoSuchSite: see `activations`.
             Cancelled: between two checkpoints, and while one is loaded or read.
         """
-        found = []
-        for name in track(checkpoints, label="Reading the text, checkpoint"):
+        return [
+            scope.activations(text, layers, site)
+            for scope in self._each(checkpoints, label="Reading the text, checkpoint")
+        ]
+
+    def weights_across(self, checkpoints: Sequence[str], neuron: Neuron, count: int = 20) -> list[NeuronWeights]:
+        """What one neuron reads and writes by its weights in some checkpoints, in their order.
+
+        One of them at a time is in memory besides this model. `neuronscope.analysis.drift.token_changes` says what is
+        different in two of them.
+
+        Args:
+            checkpoints: What they are loaded by, such as `[one.name for one in drift.checkpoints]`.
+            neuron: Which neuron.
+            count: How many tokens at either end.
+
+        Raises:
+            NoSuchLayer, NoSuchNeuron: if a model does not have it.
+            ModelError: if one of them cannot be loaded.
+            Cancelled: between two checkpoints, and while one is loaded.
+        """
+        self.card.check(neuron)
+        return [
+            scope.weights(neuron, count) for scope in self._each(checkpoints, label="Reading the weights, checkpoint")
+        ]
+
+    def _each(self, checkpoints: Sequence[str], label: str) -> Iterator[Scope]:
+        """Checkpoints one after the other, each gone when the next is asked for, unless it was in memory before."""
+        for name in track(checkpoints, label=label):
             if name == self.name:
-                found.append(self.activations(text, layers, site))
-                continue
-            with self._borrowed(name) as scope:
-                found.append(scope.activations(text, layers, site))
-        return found
+                yield self
+            else:
+                with self._borrowed(name) as scope:
+                    yield scope
 
     @contextmanager
     def _borrowed(self, name: str) -> Iterator[Scope]:

@@ -68,10 +68,16 @@ def listens(part: str, *more: Input) -> tuple[Input | State, ...]:
     return *changes, *more, State(Frame.URL, "search"), State(Frame.THEME, "data")
 
 
+AROUND = (
+    State(Frame.READY, "data"), State(Page.SHOWN, "data"), State(Frame.URL, "search"), State(Frame.THEME, "data"),
+)  # fmt: skip
+"""What `look` needs, where nothing of it is listened to."""
+
+
 def look(app: Dash, workspace: Workspace, values: tuple[Any, ...]) -> tuple[Look, Mode]:
     """What the address asks to look at, and light or dark; a callback has nothing to do where there is no drift.
 
-    `values` are those of `listens`.
+    `values` are those of `listens` or `AROUND`.
     """
     ready, *_, search, mode = values
     scope, selection = asked(workspace, NAME, search, ready)

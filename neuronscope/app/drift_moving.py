@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc
 from dash.exceptions import PreventUpdate
 
 from neuronscope.app.asking import Frame
-from neuronscope.app.drift_asking import listens, look
+from neuronscope.app.drift_asking import AROUND, listens, look
 from neuronscope.app.drift_panels import Page
 from neuronscope.app.drift_plots import short
 from neuronscope.app.graphs import csv_id
 from neuronscope.app.parts import heading
 from neuronscope.app.scenes import scene_id
-from neuronscope.figures import drift_layers, drift_losses, drift_losses_table
+from neuronscope.figures import animate, drift_layers, drift_losses, drift_losses_table
 from neuronscope.figures.axes import outline
 from neuronscope.vocabulary import layers_named
 
@@ -39,6 +41,7 @@ def register_moving(app: Dash, workspace: Workspace) -> None:
     """Register the map, what its slider moves, and the addresses from which it is sent."""
     _register_sent(app)
     _register_player(app, workspace)
+    _register_gif(app, workspace)
     _register_where(app, workspace)
 
 
@@ -83,6 +86,30 @@ def _register_player(app: Dash, workspace: Workspace) -> None:
         Input(scene_id(Page.PLAYER), "data"),
         State(Frame.URL, "search"),
     )
+
+
+def _register_gif(app: Dash, workspace: Workspace) -> None:
+    @app.callback(
+        Output(Frame.DOWNLOAD, "data", allow_duplicate=True),
+        Input(Page.GIF, "n_clicks"),
+        *AROUND,
+        background=True,
+        manager=app.manager,
+        interval=150,
+        running=[(Output(Page.DRAWING, "hidden"), False, True), (Output(Page.GIF, "disabled"), True, False)],
+        cancel=[Input(Page.STOP, "n_clicks")],
+        progress=[Output(Page.DRAWN, "value"), Output(Page.DRAWN, "max"), Output(Page.DRAWS, "children")],
+        progress_default=[None, "1", ""],
+        prevent_initial_call=True,
+    )
+    def draw(set_progress: Any, clicks: int | None, *values: Any) -> Any:
+        if not clicks:
+            raise PreventUpdate
+        set_progress((None, "1", "Placing the neurons"))
+        found, mode = look(app, workspace, values)
+        with TemporaryDirectory() as folder:
+            file = animate(found.drift, Path(folder) / f"drift-{found.kept.name}.gif", mode=mode)
+            return dcc.send_bytes(file.read_bytes(), file.name)
 
 
 def _register_where(app: Dash, workspace: Workspace) -> None:

@@ -72,6 +72,11 @@ class Page:
     PLAYER = "drift-player"
     PLAYED = "drift-played"
     EXPORT = "drift-export"
+    GIF = "drift-gif"
+    DRAWING = "drift-drawing"
+    DRAWN = "drift-drawn"
+    DRAWS = "drift-draws"
+    STOP = "drift-stop"
     LAYERS = "drift-layers"
     LAYERS_HEAD = "drift-layers-head"
     LOSSES = "drift-losses"
@@ -97,12 +102,15 @@ class Page:
     EXAMPLES = "drift-examples"
 
 
-def layout(selection: Selection, own_text: Any) -> list[Any]:
-    """The view but for the stores of its scenes; `own_text` is the panel for the visitor's own text."""
+def layout(selection: Selection, tokens: Any, own_text: Any) -> list[Any]:
+    """The view but for the stores of its scenes.
+
+    `tokens` is the panel for what a neuron's weights read and write, `own_text` that for the visitor's own text.
+    """
     body = [
         html.Div([_moving(), html.Div(_where(selection), className="drift-where")], className="drift-top"),
         _table(),
-        _card(),
+        _card(tokens),
         own_text,
     ]
     return [
@@ -168,8 +176,16 @@ def _moving() -> Any:
         title="Keep this animation as a file that plays without NeuronScope",
         download="drift.html",
     )
+    gif = html.Button(
+        [icon("film"), "GIF"],
+        id=Page.GIF,
+        type="button",
+        className="press quiet",
+        title="Draw this animation as a GIF, for slides",
+    )
+    work = working(Page.DRAWING, Page.DRAWN, Page.DRAWS, Page.STOP, "Progress of drawing the GIF")
     player = html.Div(html.P("Placing the neurons …", className="caption"), id=Page.PLAYER, className="drift-player")
-    return card(Page.MOVING_HEAD, player, tools=[export, _enlarge()], name="drift-moving")
+    return card(Page.MOVING_HEAD, work, player, tools=[gif, export, _enlarge()], name="drift-moving")
 
 
 def _enlarge() -> Any:
@@ -212,7 +228,7 @@ def _table() -> Any:
     )
 
 
-def _card() -> Any:
+def _card(tokens: Any) -> Any:
     plots = (
         (Page.NEURON, Page.NEURON_HEAD, "Its activations in the base and in the checkpoint", "drift-neuron"),
         (
@@ -227,7 +243,12 @@ def _card() -> Any:
     drawn = [card(head, graph(name, 300, said), tools=graph_tools(name, file)) for name, head, said, file in plots]
     head = card(Page.CARD_HEAD, html.Div(id=Page.FACTS), tools=[html.Span(id=Page.CARD_TOOLS, className="tools")])
     return html.Div(
-        [head, html.Div(drawn, className="drift-plots"), html.Div(id=Page.EXAMPLES, className="drift-examples")],
+        [
+            head,
+            html.Div(drawn, className="drift-plots"),
+            tokens,
+            html.Div(id=Page.EXAMPLES, className="drift-examples"),
+        ],
         id=Page.CARD_PLACE,
         className="drift-card",
         hidden=True,

@@ -9,7 +9,7 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
 from neuronscope.app.asking import Frame, samples
-from neuronscope.app.drift_asking import listens, look
+from neuronscope.app.drift_asking import AROUND, listens, look
 from neuronscope.app.drift_panels import Page
 from neuronscope.app.drift_plots import plotted, short
 from neuronscope.app.graphs import csv_id, graph, graph_tools
@@ -92,7 +92,7 @@ def _register_reading(app: Dash, workspace: Workspace, held: Held) -> None:
     @app.callback(
         Output(OwnText.READ, "data"),
         Input(OwnText.RUN, "n_clicks"),
-        *_AROUND,
+        *AROUND,
         State(OwnText.BOX, "value"),
         background=True,
         manager=app.manager,
@@ -122,7 +122,7 @@ def _register_plot(app: Dash, workspace: Workspace, held: Held) -> None:
         Output(OwnText.PLACE, "hidden"),
         Input(OwnText.READ, "data"),
         Input(OwnText.LAYER, "value"),
-        *_AROUND,
+        *AROUND,
         prevent_initial_call=True,
     )
     def draw(asked: Any, layer: str | None, *values: Any) -> tuple[Any, ...]:
@@ -148,9 +148,3 @@ def _register_plot(app: Dash, workspace: Workspace, held: Held) -> None:
             raise PreventUpdate
         table = drift_text_table(across, int(layer))
         return dcc.send_data_frame(table.to_csv, f"{OwnText.PLOT}.csv", index=False)
-
-
-_AROUND = (
-    State(Frame.READY, "data"), State(Page.SHOWN, "data"), State(Frame.URL, "search"), State(Frame.THEME, "data"),
-)  # fmt: skip
-"""What `look` needs, where nothing of it is listened to."""

@@ -43,21 +43,26 @@ def register(app: Dash, workspace: Workspace) -> None:
     @app.callback(
         Output(_BAR, "children"),
         Output(_DETAILS, "children"),
+        Output(_BAR, "title"),
         Output(Frame.WARM, "data"),
         Input(_CLOCK, "n_intervals"),
         Input(Frame.READY, "data"),
+        State(_BAR, "title"),
         State(Frame.WARM, "data"),
     )
-    def measure(_n: int | None, ready: Question | None, known: list[list[str]] | None) -> tuple[Any, Any, Any]:
+    def measure(_n: int | None, ready: Question | None, told: str, known: list[list[str]] | None) -> tuple[Any, ...]:
         memory = workspace.memory()
         warm = [[scope.key.name, str(scope.card.precision)] for scope in workspace.scopes()]
         shares = ram_shares(_bytes_of(workspace, ready), memory.models, memory.available, memory.total)
-        details = [_details("Memory", shares, memory.total)]
-        for gpu in memory.gpus:
-            parts = (Share("used", gpu.used, "other"), Share("free", gpu.free, "free"))
-            details.append(_details(gpu.name, parts, gpu.total))
-        bar = [_bar(shares, memory.total), _words(memory.total - memory.available, memory.total)]
-        return bar, details, no_update if sorted(warm) == sorted(known or []) else warm
+        groups = {"Memory": shares} | {
+            gpu.name: (Share("used", gpu.used, "other"), Share("free", gpu.free, "free")) for gpu in memory.gpus
+        }
+        said = "; ".join(f"{name}: {_said(parts)}" for name, parts in groups.items())
+        warm_now = no_update if sorted(warm) == sorted(known or []) else warm
+        if said == told:  # what is drawn again costs the browser, if only every two seconds
+            return no_update, no_update, no_update, warm_now
+        bar = [_bar(shares), _words(memory.total - memory.available, memory.total)]
+        return bar, [_details(name, parts) for name, parts in groups.items()], said, warm_now
 
 
 def ram_shares(this: int, models: int, available: int, total: int) -> tuple[Share, ...]:
@@ -90,19 +95,23 @@ def _bytes_of(workspace: Workspace, ready: Question | None) -> int:
     return next(warm, 0)
 
 
-def _bar(shares: tuple[Share, ...], total: int) -> Any:
-    parts = [html.Span(className=s.kind, style={"width": f"{100 * s.bytes / max(total, 1):.2f}%"}) for s in shares]
-    said = ", ".join(f"{share.name} {readable(share.bytes)}" for share in shares)
-    return html.Span(parts, className="memory-bar", role="img", **{"aria-label": f"Memory: {said}"})
+def _said(shares: tuple[Share, ...]) -> str:
+    return ", ".join(f"{share.name} {readable(share.bytes)}" for share in shares)
+
+
+def _bar(shares: tuple[Share, ...]) -> Any:
+    total = max(sum(share.bytes for share in shares), 1)
+    parts = [html.Span(className=s.kind, style={"width": f"{100 * s.bytes / total:.2f}%"}) for s in shares]
+    return html.Span(parts, className="memory-bar", role="img", **{"aria-label": f"Memory: {_said(shares)}"})
 
 
 def _words(used: int, total: int) -> Any:
     return html.Span(f"{readable(used).removesuffix(' GB')} of {readable(total)}", className="memory-words")
 
 
-def _details(title: str, shares: tuple[Share, ...], total: int) -> Any:
+def _details(title: str, shares: tuple[Share, ...]) -> Any:
     rows = [
         html.Div([html.Dt([html.Span(className=f"swatch {s.kind}"), s.name]), html.Dd(readable(s.bytes))])
         for s in shares
     ]
-    return html.Div([html.Strong(title), _bar(shares, total), html.Dl(rows)], className="memory-details")
+    return html.Div([html.Strong(title), _bar(shares), html.Dl(rows)], className="memory-details")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from dash import Dash, Input, State
 
-from neuronscope.app.asking import Answer, Frame, asked, text_of
+from neuronscope.app.asking import Answer, Frame, asked, read, text_of
 from neuronscope.app.scenes import Scene, scene_id
 from neuronscope.app.selection import Selection
 from neuronscope.vocabulary import Activations, ModelCard, Neuron, Site
@@ -65,6 +65,13 @@ class Looked:
     def read(self, site: Site = Site.NEURONS) -> Activations:
         """What the model does at a site on the text."""
         return _read(self.app, self.scope, self.selection, self.text, site)
+
+    def both(self) -> list[Activations]:
+        """What this model and the one it is compared with do, each on its text; nothing where there is no other."""
+        if not self.selection.against:
+            return []
+        selection = replace(self.selection, site=Site.NEURONS)
+        return read(self.app.readings, self.workspace, self.scope, selection, self.scope.key.name)
 
 
 def look(app: Dash, workspace: Workspace, ready: Answer | None, search: str | None) -> Looked:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from dash import html
 
+from neuronscope.analysis.comparison import compare
 from neuronscope.app.neuron_corpus import limit_of
 from neuronscope.app.parts import card, heading
 from neuronscope.app.selection import Selection
-from neuronscope.app.strips import read_in_windows, strongest
+from neuronscope.app.strips import lettered, read_in_windows, strongest
 from neuronscope.app.tokens import scale_legend, token_strip
 from neuronscope.figures import corpus_histogram, histogram
 from neuronscope.vocabulary import Activations, Neuron, Site
@@ -27,10 +28,31 @@ def strip(
     values = activations.neuron(neuron)
     limit = (limit_of(index, neuron) if index else 0.0) or strongest([activations], [values])
     shown = token_strip(activations.tokens, values, limit=limit, locked=selection.position, marks=marks)
-    which = "second text" if selection.of_second else "text"
+    which = "second text" if selection.of_second and selection.compare is not None else "text"
     title = heading(f"{neuron} on your {which}", read_in_windows(activations) or None)
     legend = scale_legend(limit, "activation; ends at its extremes in the corpus" if index else "activation")
     return card(title, shown, tools=legend, name="tokens")
+
+
+def beside(read: list[Activations], neuron: Neuron, selection: Selection) -> Any:
+    """The neuron in two models, and how far apart they are on the tokens that correspond, all on one scale."""
+    values = [one.neuron(neuron) for one in read]
+    limit = strongest(read, values)
+    found, second = compare(*read), read[1].tokens
+    apart = np.zeros(len(second), values[1].dtype)
+    apart[found.pairs[:, 1]] = values[1][found.pairs[:, 1]] - values[0][found.pairs[:, 0]]
+    here = selection.of_second
+    strip = token_strip(
+        second, apart, limit=limit, locked=selection.position if here else None, side=None if here else "b"
+    )
+    rows = [
+        *lettered(read, values, limit, selection),
+        html.Div([html.Span(["B − A"], className="letter"), strip], className="lettered"),
+    ]
+    left = len(found.unpaired_b)
+    said = f"{left} token{'' if left == 1 else 's'} of B without a counterpart: no difference" if left else None
+    title = heading(f"{neuron} in two models", said)
+    return card(title, *rows, tools=scale_legend(limit, "activation, and their difference"), name="tokens")
 
 
 def inputs(read: list[Activations], neuron: Neuron, locked: int | None) -> Any:

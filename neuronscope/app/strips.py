@@ -26,14 +26,18 @@ def text_strips(activations: list[Activations], selection: Selection, layer: int
     if neuron is not None:
         options = {"peak": "Layer's peak", "neuron": str(neuron)}
         tools.insert(0, choices("colour", "Colour the tokens by", options, selection.colour))
-    strips = [
-        html.Div(
-            [*_letter(i, activations), _strip(a, v, limit, i, selection)],
-            className="lettered",
-        )
+    strips = lettered(activations, values, limit, selection)
+    return card(heading("Tokens", _counting(activations)), *strips, tools=tools, name="tokens")
+
+
+def lettered(
+    activations: list[Activations], values: list[Float[np.ndarray, " tokens"]], limit: float, selection: Selection
+) -> list[Any]:
+    """A strip for each of one or two readings, under its letter, all on the scale of ±`limit`."""
+    return [
+        html.Div([*_letter(i, activations), _strip(a, v, limit, i, selection)], className="lettered")
         for i, (a, v) in enumerate(zip(activations, values, strict=True))
     ]
-    return card(heading("Tokens", _counting(activations)), *strips, tools=tools, name="tokens")
 
 
 def _counting(activations: list[Activations]) -> str:

@@ -259,7 +259,7 @@ def publish(folder: Path, manifest: Manifest, arrays: Mapping[str, np.ndarray], 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Put the manifest in place, whole or not at all."""
-    aside = folder / f"{MANIFEST}.new"
+    aside = folder / f".{MANIFEST}.new"  # hidden: what a kill leaves of a first manifest is no stranger in the folder
     with aside.open("w", encoding="utf-8") as file:
         json.dump(asdict(manifest), file, indent=1)
         file.flush()

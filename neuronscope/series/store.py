@@ -148,7 +148,7 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Put the manifest in place, whole or not at all; raises `FileError`."""
-    aside = folder / f"{MANIFEST}.new"
+    aside = folder / f".{MANIFEST}.new"  # hidden: what a kill leaves of a first manifest is no stranger in the folder
     with _written(folder):
         with aside.open("w", encoding="utf-8") as file:
             json.dump(asdict(manifest), file, indent=1)

@@ -81,6 +81,31 @@ def test_the_strip_moves_the_marker_of_the_histogram(scope):
     assert props(strip)["data-marks"] == "a-plot"
 
 
+@pytest.fixture
+def two(scope):
+    return [scope.workspace.attach(gpt2(seed=seed), tokenizer(), f"seed {seed}") for seed in (1, 2)]
+
+
+def test_a_neuron_is_seen_in_two_models_and_in_their_difference(two):
+    read, neuron = [one.activations(WORDS) for one in two], Neuron(1, 4)
+    made = neuron_text.beside(read, neuron, Selection(against="seed 2", position=2, side="b"))
+    rows = [[props(box) for box in boxes(part)] for part in walk(made) if getattr(part, "className", "") == "lettered"]
+    a, b, apart = ([float(token["data-value"]) for token in row] for row in rows)
+    np.testing.assert_allclose(a, read[0].neuron(neuron), rtol=1e-5)
+    np.testing.assert_allclose(b, read[1].neuron(neuron), rtol=1e-5)
+    np.testing.assert_allclose(apart, np.subtract(b, a), atol=1e-5)
+    assert [row[2]["aria-pressed"] for row in rows] == ["false", "true", "true"]
+    assert [json.loads(row[3]["data-go"]) for row in rows] == [{"position": 3, "side": "a"}, *[{"position": 3}] * 2]
+
+
+def test_tokens_without_a_counterpart_have_no_difference(two):
+    read = [two[0].activations(WORDS), two[1].activations(f"{WORDS} the")]
+    made = neuron_text.beside(read, Neuron(1, 4), Selection(against="seed 2"))
+    *_, last = boxes(made)
+    assert float(props(last)["data-value"]) == 0
+    assert "1 token of B without a counterpart: no difference" in strings(made)
+
+
 def test_the_weights_say_that_they_are_not_behaviour_and_show_the_gate_where_there_is_one(scope):
     found = scope.weights(Neuron(1, 4), 5)
     words = strings(neuron_weights.weights(found))

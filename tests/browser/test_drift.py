@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from PIL import Image
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.keys import Keys
 
@@ -117,6 +118,39 @@ def test_names_and_tokens_stay_text(page, model):
     assert HOSTILE in page.one(".drift-name").text
     assert page.all("#drift-examples .example")
     assert not page.driver.execute_script("return document.querySelector('.main img, .main script, .main b b')")
+
+
+def test_the_moving_map_is_kept_as_a_gif(page, model, tmp_path):
+    page.driver.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path), "eventsEnabled": False}
+    )
+    opened(page, model)
+    page.press("#drift-gif")
+    page.wait(lambda: list(tmp_path.glob("*.gif")), "the file")
+    with Image.open(next(tmp_path.glob("*.gif"))) as picture:
+        assert picture.format == "GIF"
+        assert picture.n_frames > 10
+    page.wait(lambda: not page.one("#drift-drawing").is_displayed(), "its end")
+    assert page.notices == []
+
+
+def test_the_tokens_that_its_weights_read_are_compared_on_demand(page, model):
+    opened(page, model, layer=truth.SWAPPED[0].layer, neuron=truth.SWAPPED[0].index)
+    run = page.one("#drift-weights-run")
+    page.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", run)
+    run.click()
+    page.wait(lambda: page.all(".drift-lists section"), "the tokens")
+    page.settled()
+    lists = {one.text.split("\n")[0]: one.text for one in page.all(".drift-lists section")}
+    assert list(lists) == ["Reads: excite it", "Reads: inhibit it", "Writes: promoted", "Writes: suppressed"]
+    assert "of 20 kept" in lists["Reads: excite it"]
+    assert page.one("#drift-weights-head").text.startswith("Tokens its weights read and write")
+    opened(page, model, layer=0, neuron=1)
+    assert not page.all(".drift-lists section")
+    assert "L0.N1 in the base" in page.one("#drift-weights-head").text
+    opened(page, model, layer=truth.SWAPPED[0].layer, neuron=truth.SWAPPED[0].index)
+    assert page.all(".drift-lists section")
+    assert page.notices == []
 
 
 def test_a_drift_is_measured_and_another_one_cancelled(page, model, site):

@@ -88,7 +88,7 @@ def test_an_index_that_was_stopped_anywhere_and_resumed_is_identical(model, text
     assert manifest.shards > 4
     assert same(folder, whole)
     assert not list(folder.glob("resume-*"))
-    assert not list(folder.glob("*.new"))
+    assert not [*folder.glob("*.new"), *folder.glob(".*.new")]
 
 
 def test_a_growing_index_can_be_read_and_says_how_far_it_is(model, texts: Path, tmp_path: Path) -> None:
@@ -112,6 +112,27 @@ def test_a_build_that_was_killed_at_random_points_resumes_to_the_identical_index
     assert int(ended.stdout) > 3
     assert go_on(model, texts, folder).manifest.complete
     assert same(folder, whole)
+
+
+def test_a_build_that_died_while_it_first_wrote_its_manifest_goes_on(
+    model, texts, whole, tmp_path, monkeypatch
+) -> None:
+    class Died(BaseException):
+        pass
+
+    def die(_self: Path, to: Path) -> None:
+        assert to.name == "manifest.json"
+        raise Died
+
+    folder = tmp_path / "index"
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", die)
+        with pytest.raises(Died):
+            go_on(model, texts, folder)
+    assert list(folder.glob(".manifest*"))
+    assert go_on(model, texts, folder).manifest.complete
+    assert same(folder, whole)
+    assert not list(folder.glob(".manifest*"))
 
 
 def test_an_index_opens_in_milliseconds_and_one_card_is_one_record(whole: Path) -> None:

@@ -221,6 +221,23 @@ def test_a_map_that_was_half_written_is_made_again(drift, tmp_path):
     np.testing.assert_array_equal(open_drift(copied).trajectories().points, made.points)
 
 
+def test_a_drift_that_died_while_it_first_wrote_its_manifest_goes_on(scope, folder, drift, tmp_path, monkeypatch):
+    class Died(BaseException):
+        pass
+
+    def die(_self, to):
+        assert to.name == store.MANIFEST
+        raise Died
+
+    asked = folder / "runs" / "checkpoint-20", folder / "texts.jsonl"
+    with monkeypatch.context() as patch:
+        patch.setattr(type(tmp_path), "replace", die)
+        with pytest.raises(Died):
+            scope.drift(*asked, folder=tmp_path / "drift", window=32)
+    found = scope.drift(*asked, folder=tmp_path / "drift", window=32)
+    np.testing.assert_array_equal(found.records(1)["drift"], drift.records(2)["drift"])
+
+
 def test_another_tokenizer_is_refused_and_one_that_cuts_alike_is_not(scope, folder, tmp_path):
     other = shutil.copytree(folder / "runs" / "checkpoint-20", tmp_path / "renamed")
     raw = json.loads((other / "tokenizer.json").read_text())
@@ -338,6 +355,16 @@ def test_a_text_is_read_by_every_checkpoint(workspace, scope, folder, drift):
     np.testing.assert_array_equal(read[0].values, read[1].values)
     changed = np.flatnonzero((read[2].values != read[0].values).any((0, 1)))
     assert changed.tolist() == [7]
+
+
+def test_what_a_neuron_reads_and_writes_is_known_of_every_checkpoint(workspace, scope, folder, drift):
+    names = [one.name for one in drift.checkpoints]
+    found = scope.weights_across(names, Neuron(1, 7), count=5)
+    base = scope.weights(Neuron(1, 7), count=5)
+    assert found[:2] == [base, base]
+    assert found[2] == workspace.scope(names[2]).weights(Neuron(1, 7), count=5) != base
+    with pytest.raises(NoSuchNeuron):
+        scope.weights_across(names, Neuron(1, 10**6))
 
 
 def test_planted_drift_is_found_with_its_neurons(workspace, shared_data, tmp_path):

@@ -2,7 +2,7 @@
 
 Arrays of activations in, numbers out: `decomposition` says how far each neuron moved and in which way, `distances` how
 its distribution and its tokens changed, `similarity` how much of a layer is left and which neuron has become which,
-`trajectories` where all of them go.
+`token_changes` what its weights came to read and write, `trajectories` where all of them go.
 """
 
 from neuronscope.analysis.drift.decomposition import (
@@ -18,6 +18,7 @@ from neuronscope.analysis.drift.decomposition import (
 )
 from neuronscope.analysis.drift.distances import NOTHING, distances, jaccard, rank_biased_overlap
 from neuronscope.analysis.drift.similarity import VALID, Matching, alignment, kernel, match
+from neuronscope.analysis.drift.token_changes import TokenChange, token_changes
 from neuronscope.analysis.drift.trajectories import Trajectories, trajectories
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Floor",
     "Matching",
     "Parts",
+    "TokenChange",
     "Trajectories",
     "alignment",
     "distances",
@@ -39,6 +41,7 @@ __all__ = [
     "match",
     "parts",
     "rank_biased_overlap",
+    "token_changes",
     "trajectories",
     "whole",
 ]

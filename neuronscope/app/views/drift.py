@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dash import Dash, html
 
-from neuronscope.app import drift_panels, drift_text, scenes
+from neuronscope.app import drift_panels, drift_text, drift_weights, scenes
 from neuronscope.app.drift_asking import NAME as NAME
 from neuronscope.app.drift_asking import SCENES
 from neuronscope.app.drift_kept import Drifts, Measurer
@@ -29,7 +29,7 @@ QUESTION = "What did fine-tuning change?"
 
 def layout(selection: Selection, model: str) -> Any:
     """The view, waiting for the model and what is kept of it."""
-    panels = drift_panels.layout(selection, drift_text.panel(model))
+    panels = drift_panels.layout(selection, drift_weights.panel(), drift_text.panel(model))
     return html.Div([*panels, *scenes.layout(NAME, SCENES)], className="drift-view")
 
 
@@ -42,4 +42,5 @@ def register(app: Dash, workspace: Workspace) -> None:
     register_measuring(app, workspace)
     register_moving(app, workspace)
     register_table(app, workspace)
+    drift_weights.register(app, workspace)
     drift_text.register(app, workspace)

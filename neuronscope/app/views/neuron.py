@@ -68,7 +68,7 @@ def layout(selection: Selection, model: str) -> Any:
     tools = graph_tools(Page.HISTOGRAM, FILE)
     middle = [
         unread(),
-        html.Div(id=Page.STRIP),
+        html.Div(id=Page.STRIP, className="stack"),
         card(Page.HISTOGRAM_HEAD, plot, tools=tools),
         indexing.panel(),
         html.Div(id=Page.EXAMPLES, className="stack"),
@@ -117,7 +117,10 @@ def _register_text(app: Dash, workspace: Workspace) -> None:
     @app.callback(Output(Page.STRIP, "children"), *listens(AT_TOKEN, INDEX))
     def strip(ready: Any, _scene: Any, _index: Any, search: str) -> Any:
         at = look(app, workspace, ready, search)
-        return neuron_text.strip(at.read(), at.neuron, at.selection, Page.HISTOGRAM, at.index)
+        shown = [neuron_text.strip(at.read(), at.neuron, at.selection, Page.HISTOGRAM, at.index)]
+        if both := at.both():
+            shown.append(neuron_text.beside(both, at.neuron, at.selection))
+        return shown
 
     @app.callback(
         Output(Page.HISTOGRAM, "figure"),
