@@ -47,7 +47,7 @@ def beside(read: list[Activations], neuron: Neuron, selection: Selection) -> Any
     )
     rows = [
         *lettered(read, values, limit, selection),
-        html.Div([html.Span(["B − A"], className="letter"), strip], className="lettered"),
+        html.Div([html.Span(["B − A", html.Small("difference")], className="letter"), strip], className="lettered"),
     ]
     left = len(found.unpaired_b)
     said = f"{left} token{'' if left == 1 else 's'} of B without a counterpart: no difference" if left else None
