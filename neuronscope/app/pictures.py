@@ -14,6 +14,7 @@ from neuronscope.analysis.ranking import Ranking, rank
 from neuronscope.analysis.statistics import LayerStatistics, layer_statistics
 from neuronscope.app.asking import looked_at
 from neuronscope.app.selection import Selection
+from neuronscope.figures.axes import frame
 from neuronscope.vocabulary import Activations
 
 if TYPE_CHECKING:
@@ -167,12 +168,23 @@ def _some_layers(activations: Activations, layer: int) -> tuple[int, ...]:
 
 
 def outlines(texts: list[Activations], selection: Selection, layer: int, mode: Mode) -> dict[str, list[Any]]:
-    """The outlines in the plots of the open tab, by the plot's id: what is being looked at."""
-    drawn = {"neurons": {"text-overview": overview, "text-heat": heat}, "layers": {"text-layers": layers}}
-    plots = drawn.get(selection.tab, {})
+    """The outlines in the plots of the open tab, by the plot's id: what is being looked at.
+
+    They are those of the plots themselves, without drawing these: what only moves is there sooner.
+    """
+    shown, locked = _side(texts, selection)
+    row = [] if locked is None else [frame("y", locked, mode)]
+    if selection.tab == "layers":
+        panels = range(1, len(_some_layers(shown, layer)) + 1)
+        return {"text-layers": [] if locked is None else [frame("y", locked, mode, panel) for panel in panels]}
+    if selection.tab != "neurons":
+        return {}
+    if compared(texts, selection):  # rows are pairs of tokens, of which not all are drawn
+        row = [shape.to_plotly_json() for shape in heat(texts, selection, layer, mode).layout.shapes]
+    column = [] if locked is None else [frame("x", locked, mode)]
     return {
-        name: [shape.to_plotly_json() for shape in draw(texts, selection, layer, mode).layout.shapes]
-        for name, draw in plots.items()
+        "text-overview": [*column, frame("y", shown.layers.index(layer), mode)],
+        "text-heat": row,
     }
 
 

@@ -173,11 +173,20 @@ def _label(activations: Activations, index: int) -> str:
 
 def outline(figure: go.Figure, along: Along, place: int, mode: Mode, panel: int = 1) -> None:
     """Draw a frame round one row or column of a panel: what the reader has chosen."""
+    figure.add_shape(frame(along, place, mode, panel))
+
+
+def frame(along: Along, place: int, mode: Mode, panel: int = 1) -> dict[str, Any]:
+    """The shape that `outline` draws."""
     across = "y" if along == "x" else "x"
     number = "" if panel == 1 else str(panel)
-    figure.add_shape(
-        type="rect",
-        **{f"{along}ref": f"{along}{number}", f"{along}0": place - 0.5, f"{along}1": place + 0.5},
-        **{f"{across}ref": f"{across}{number} domain", f"{across}0": 0, f"{across}1": 1},
-        line={"color": palette(mode).accent, "width": 2},
-    )
+    return {
+        "type": "rect",
+        f"{along}ref": f"{along}{number}",
+        f"{along}0": place - 0.5,
+        f"{along}1": place + 0.5,
+        f"{across}ref": f"{across}{number} domain",
+        f"{across}0": 0,
+        f"{across}1": 1,
+        "line": {"color": palette(mode).accent, "width": 2},
+    }

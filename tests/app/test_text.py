@@ -56,6 +56,28 @@ def test_pages_cover_every_unit_once_whatever_page_is_asked_for(pair, monkeypatc
     assert text_panels.pages(pair, Selection(count=0))[1].children == "1 to 64 of 100, by largest magnitude"
 
 
+@pytest.mark.parametrize("tab", ["neurons", "layers", "statistics"])
+@pytest.mark.parametrize("side", ["a", "b", "difference"])
+@pytest.mark.parametrize("position", [None, 0, 4])
+def test_outlines_are_those_of_the_plots_without_drawing_them(pair, tab, side, position):
+    selection = Selection(compare=OTHER, tab=tab, side=side, position=position)
+    neurons = {"text-overview": pictures.overview, "text-heat": pictures.heat}
+    drawn = {"neurons": neurons, "layers": {"text-layers": pictures.layers}, "statistics": {}}
+    for texts in (pair, pair[:1]):
+        for layer in (0, 2):
+            found = pictures.outlines(texts, selection, layer, "dark")
+            assert found == {
+                name: [shape.to_plotly_json() for shape in draw(texts, selection, layer, "dark").layout.shapes]
+                for name, draw in drawn[tab].items()
+            }
+
+
+def test_outlines_of_heads_are_those_of_their_plot(scope):
+    read, selection = [scope.activations(WORDS, site="attention")], Selection(site="attention", position=3)
+    shapes = [shape.to_plotly_json() for shape in pictures.heat(read, selection, 0, "light").layout.shapes]
+    assert pictures.outlines(read, selection, 0, "light")["text-heat"] == shapes != []
+
+
 def test_a_full_page_of_a_long_text_stays_below_the_size_that_travels(scope):
     class Long:
         tokens = range(1000)
