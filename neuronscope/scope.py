@@ -10,11 +10,11 @@ import json
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, TypeVar, overload
 
 import numpy as np
 from jaxtyping import Float
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from neuronscope.models.loading import Lend, LoadedModel
     from neuronscope.models.memory import Memory
     from neuronscope.series import Drift
+
+T = TypeVar("T")
 
 DEFAULT_MODEL = "demo:stories"
 _CACHE_VERSION = 1
@@ -555,10 +557,9 @@ class Scope:
             EmptyText, TextTooLong, NoSuchLayer, NoSuchSite: see `activations`.
             Cancelled: between two checkpoints, and while one is loaded or read.
         """
-        return [
-            scope.activations(text, layers, site)
-            for scope in self._each(checkpoints, label="Reading the text, checkpoint")
-        ]
+        return self._each(
+            checkpoints, lambda scope: scope.activations(text, layers, site), label="Reading the text, checkpoint"
+        )
 
     def weights_across(self, checkpoints: Sequence[str], neuron: Neuron, count: int = 20) -> list[NeuronWeights]:
         """What one neuron reads and writes by its weights in some checkpoints, in their order.
@@ -577,18 +578,17 @@ class Scope:
             Cancelled: between two checkpoints, and while one is loaded.
         """
         self.card.check(neuron)
-        return [
-            scope.weights(neuron, count) for scope in self._each(checkpoints, label="Reading the weights, checkpoint")
-        ]
+        return self._each(
+            checkpoints, lambda scope: scope.weights(neuron, count), label="Reading the weights, checkpoint"
+        )
 
-    def _each(self, checkpoints: Sequence[str], label: str) -> Iterator[Scope]:
-        """Checkpoints one after the other, each gone when the next is asked for, unless it was in memory before."""
+    def _each(self, checkpoints: Sequence[str], ask: Callable[[Scope], T], label: str) -> list[T]:
+        """Ask checkpoints one after the other; each is let go of then, unless it was in memory before."""
+        found = []
         for name in track(checkpoints, label=label):
-            if name == self.name:
-                yield self
-            else:
-                with self._borrowed(name) as scope:
-                    yield scope
+            with nullcontext(self) if name == self.name else self._borrowed(name) as scope:
+                found.append(ask(scope))
+        return found
 
     @contextmanager
     def _borrowed(self, name: str) -> Iterator[Scope]:

@@ -40,15 +40,7 @@ def _register_finding(app: Dash, workspace: Workspace) -> None:
         Output(Atlas.START, "hidden"),
         Input(Atlas.START, "n_clicks"),
         *listens(Atlas.CLUSTERS),
-        background=True,
-        manager=app.manager,
-        interval=150,
-        running=[(Output(Atlas.FIND_WORK, "hidden"), False, True)],
-        cancel=[Input(Atlas.FIND_CANCEL, "n_clicks")],
-        progress=[
-            Output(Atlas.FIND_BAR, "value"), Output(Atlas.FIND_BAR, "max"), Output(Atlas.FIND_DOING, "children"),
-        ],
-        progress_default=[None, "1", ""],
+        **Atlas.FIND_WORK.runs(app.manager),
     )  # fmt: skip
     def find(set_progress: Any, _presses: Any, ready: Any, *others: Any) -> tuple[Any, ...]:
         search, mode = others[-2:]

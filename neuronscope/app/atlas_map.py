@@ -49,13 +49,7 @@ def _register_points(app: Dash, workspace: Workspace) -> None:
         Output(Atlas.DRAWN, "data"),
         *listens(Atlas.MAP, Atlas.FOUND, Atlas.ABLE),
         State(Atlas.DRAWN, "data"),
-        background=True,
-        manager=app.manager,
-        interval=150,
-        running=[(Output(Atlas.WORK, "hidden"), False, True)],
-        cancel=[Input(Atlas.CANCEL, "n_clicks")],
-        progress=[Output(Atlas.BAR, "value"), Output(Atlas.BAR, "max"), Output(Atlas.DOING, "children")],
-        progress_default=[None, "1", ""],
+        **Atlas.WORK.runs(app.manager),
     )
     def draw(set_progress: Any, ready: Any, *others: Any) -> tuple[Any, ...]:
         able, search, mode, drawn = others[-4:]

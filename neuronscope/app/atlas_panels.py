@@ -10,8 +10,8 @@ from dash import dcc, html
 from neuronscope.app.atlas_tables import clusters_grid, members_grid
 from neuronscope.app.graphs import GRAPH_CONFIG, graph, graph_tools
 from neuronscope.app.parts import card, go, heading, icon, select
-from neuronscope.app.search_panels import working
 from neuronscope.app.tables import table_tools
+from neuronscope.app.work_bar import WorkBar
 
 if TYPE_CHECKING:
     from neuronscope.app.selection import Selection
@@ -52,10 +52,7 @@ class Atlas:
     MARKS = "atlas-marks"
     CENTRE = "atlas-centre"
     ABLE = "atlas-able"
-    WORK = "atlas-work"
-    BAR = "atlas-bar"
-    DOING = "atlas-doing"
-    CANCEL = "atlas-cancel"
+    WORK = WorkBar("atlas")
     FIND = "atlas-find"
     FIND_RUN = "atlas-find-run"
     NEURON = "atlas-neuron"
@@ -76,10 +73,7 @@ class Atlas:
     FOUND = "atlas-found"
     K = "atlas-k"
     START = "atlas-start"
-    FIND_WORK = "atlas-find-work"
-    FIND_BAR = "atlas-find-bar"
-    FIND_DOING = "atlas-find-doing"
-    FIND_CANCEL = "atlas-find-cancel"
+    FIND_WORK = WorkBar("atlas-find")
     CURVE = "atlas-curve"
     CURVE_HEAD = "atlas-curve-head"
     PAGE = "atlas-page"
@@ -126,7 +120,7 @@ def _map(selection: Selection) -> Any:
         ],
         className="atlas-controls",
     )
-    work = working(Atlas.WORK, Atlas.BAR, Atlas.DOING, Atlas.CANCEL, "Progress of the map")
+    work = Atlas.WORK.layout("Progress of the map")
     says = html.Div(id=Atlas.MAP_SAYS, className="caption")
     return card(
         Atlas.MAP_HEAD, controls, work, says, plot, tools=[graph_tools(Atlas.MAP, MAP_FILE)], name="atlas-map-panel"
@@ -200,7 +194,7 @@ def _clusters(selection: Selection) -> list[Any]:
         ],
         className="atlas-controls",
     )
-    work = working(Atlas.FIND_WORK, Atlas.FIND_BAR, Atlas.FIND_DOING, Atlas.FIND_CANCEL, "Progress of the clusters")
+    work = Atlas.FIND_WORK.layout("Progress of the clusters")
     start = html.Button("Find clusters", id=Atlas.START, type="button", className="press outlined", hidden=True)
     found = card(
         Atlas.CLUSTERS_HEAD,

@@ -93,13 +93,7 @@ def _register_gif(app: Dash, workspace: Workspace) -> None:
         Output(Frame.DOWNLOAD, "data", allow_duplicate=True),
         Input(Page.GIF, "n_clicks"),
         *AROUND,
-        background=True,
-        manager=app.manager,
-        interval=150,
-        running=[(Output(Page.DRAWING, "hidden"), False, True), (Output(Page.GIF, "disabled"), True, False)],
-        cancel=[Input(Page.STOP, "n_clicks")],
-        progress=[Output(Page.DRAWN, "value"), Output(Page.DRAWN, "max"), Output(Page.DRAWS, "children")],
-        progress_default=[None, "1", ""],
+        **Page.DRAWING.runs(app.manager, (Output(Page.GIF, "disabled"), True, False)),
         prevent_initial_call=True,
     )
     def draw(set_progress: Any, clicks: int | None, *values: Any) -> Any:

@@ -11,8 +11,8 @@ from neuronscope.app import corpus_form
 from neuronscope.app.drift_rows import TABLE, grid
 from neuronscope.app.graphs import graph, graph_tools
 from neuronscope.app.parts import card, heading, icon, select
-from neuronscope.app.search_panels import working
 from neuronscope.app.tables import table_tools
+from neuronscope.app.work_bar import WorkBar
 from neuronscope.figures.drift import DRIFT_MEASURES
 
 if TYPE_CHECKING:
@@ -62,10 +62,7 @@ class Page:
     CHECKPOINTS = "drift-checkpoints"
     CONTROL = "drift-control"
     RUN = "drift-run"
-    WORK = "drift-work"
-    BAR = "drift-bar"
-    DOING = "drift-doing"
-    CANCEL = "drift-cancel"
+    WORK = WorkBar("drift")
     SAYS = "drift-says"
     BODY = "drift-body"
     MOVING_HEAD = "drift-moving-head"
@@ -73,10 +70,7 @@ class Page:
     PLAYED = "drift-played"
     EXPORT = "drift-export"
     GIF = "drift-gif"
-    DRAWING = "drift-drawing"
-    DRAWN = "drift-drawn"
-    DRAWS = "drift-draws"
-    STOP = "drift-stop"
+    DRAWING = WorkBar("drift-gif")
     LAYERS = "drift-layers"
     LAYERS_HEAD = "drift-layers-head"
     LOSSES = "drift-losses"
@@ -163,7 +157,7 @@ def _form() -> Any:
 
 
 def _work() -> Any:
-    work = working(Page.WORK, Page.BAR, Page.DOING, Page.CANCEL, "Progress of the drift")
+    work = Page.WORK.layout("Progress of the drift")
     return html.Div([work, html.P(id=Page.SAYS, className="caption index-says", role="status")])
 
 
@@ -183,7 +177,7 @@ def _moving() -> Any:
         className="press quiet",
         title="Draw this animation as a GIF, for slides",
     )
-    work = working(Page.DRAWING, Page.DRAWN, Page.DRAWS, Page.STOP, "Progress of drawing the GIF")
+    work = Page.DRAWING.layout("Progress of drawing the GIF")
     player = html.Div(html.P("Placing the neurons …", className="caption"), id=Page.PLAYER, className="drift-player")
     return card(Page.MOVING_HEAD, work, player, tools=[gif, export, _enlarge()], name="drift-moving")
 

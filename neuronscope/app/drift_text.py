@@ -16,8 +16,8 @@ from neuronscope.app.graphs import csv_id, graph, graph_tools
 from neuronscope.app.held import Held
 from neuronscope.app.parts import card, heading, icon
 from neuronscope.app.picker import permitted
-from neuronscope.app.search_panels import working
 from neuronscope.app.selection import LONGEST_TEXT
+from neuronscope.app.work_bar import WorkBar
 from neuronscope.figures import drift_text, drift_text_table
 
 if TYPE_CHECKING:
@@ -32,10 +32,7 @@ class OwnText:
     BOX = "drift-text"
     LAYER = "drift-text-layer"
     RUN = "drift-text-run"
-    WORK = "drift-text-work"
-    BAR = "drift-text-bar"
-    DOING = "drift-text-doing"
-    CANCEL = "drift-text-cancel"
+    WORK = WorkBar("drift-text")
     HEAD = "drift-text-head"
     PLOT = "drift-text-plot"
     PLACE = "drift-text-place"
@@ -56,7 +53,7 @@ def panel(model: str) -> Any:
         ],
         className="index-form drift-form",
     )
-    work = working(OwnText.WORK, OwnText.BAR, OwnText.DOING, OwnText.CANCEL, "Progress of reading the text")
+    work = OwnText.WORK.layout("Progress of reading the text")
     plot = graph(OwnText.PLOT, 300, "Tokens by neurons of the text, in the checkpoint of the slider")
     drawn = html.Div(
         [html.Div(graph_tools(OwnText.PLOT, OwnText.PLOT), className="tools"), plot], id=OwnText.PLACE, hidden=True
@@ -94,13 +91,7 @@ def _register_reading(app: Dash, workspace: Workspace, held: Held) -> None:
         Input(OwnText.RUN, "n_clicks"),
         *AROUND,
         State(OwnText.BOX, "value"),
-        background=True,
-        manager=app.manager,
-        interval=150,
-        running=[(Output(OwnText.WORK, "hidden"), False, True), (Output(OwnText.RUN, "disabled"), True, False)],
-        cancel=[Input(OwnText.CANCEL, "n_clicks")],
-        progress=[Output(OwnText.BAR, "value"), Output(OwnText.BAR, "max"), Output(OwnText.DOING, "children")],
-        progress_default=[None, "1", ""],
+        **OwnText.WORK.runs(app.manager, (Output(OwnText.RUN, "disabled"), True, False)),
         prevent_initial_call=True,
     )
     def read(set_progress: Any, clicks: int | None, *values: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dash import Dash, Input, Output, html, no_update
+from dash import Dash, Input, Output, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
 from neuronscope.analysis.drift import token_changes
@@ -14,7 +14,7 @@ from neuronscope.app.held import Held
 from neuronscope.app.lists import score_list
 from neuronscope.app.parts import card, heading, icon
 from neuronscope.app.picker import permitted
-from neuronscope.app.search_panels import working
+from neuronscope.app.work_bar import WorkBar
 
 if TYPE_CHECKING:
     from neuronscope.analysis.drift import TokenChange
@@ -38,11 +38,9 @@ class Tokens:
 
     HEAD = "drift-weights-head"
     RUN = "drift-weights-run"
-    WORK = "drift-weights-work"
-    BAR = "drift-weights-bar"
-    DOING = "drift-weights-doing"
-    CANCEL = "drift-weights-cancel"
+    WORK = WorkBar("drift-weights")
     PLACE = "drift-weights-place"
+    READ = "drift-weights-read"
 
 
 def panel() -> Any:
@@ -54,26 +52,20 @@ def panel() -> Any:
         className="press outlined",
         title="Load the checkpoint and compare the tokens that this neuron's weights read and write",
     )
-    work = working(Tokens.WORK, Tokens.BAR, Tokens.DOING, Tokens.CANCEL, "Progress of comparing tokens")
-    return card(Tokens.HEAD, work, html.Div(id=Tokens.PLACE), tools=[run], name="drift-weights")
+    work = Tokens.WORK.layout("Progress of comparing tokens")
+    parts = [work, html.Div(id=Tokens.PLACE), dcc.Store(id=Tokens.READ)]
+    return card(Tokens.HEAD, *parts, tools=[run], name="drift-weights")
 
 
 def register(app: Dash, workspace: Workspace) -> None:
-    """Register what compares the tokens of the neuron on the card, and what forgets them with it."""
+    """Register what compares a neuron's tokens, and what draws those of the neuron that is on the card now."""
     held = Held(32)
 
     @app.callback(
-        Output(Tokens.PLACE, "children", allow_duplicate=True),
-        Output(Tokens.HEAD, "children", allow_duplicate=True),
+        Output(Tokens.READ, "data"),
         Input(Tokens.RUN, "n_clicks"),
         *AROUND,
-        background=True,
-        manager=app.manager,
-        interval=150,
-        running=[(Output(Tokens.WORK, "hidden"), False, True), (Output(Tokens.RUN, "disabled"), True, False)],
-        cancel=[Input(Tokens.CANCEL, "n_clicks")],
-        progress=[Output(Tokens.BAR, "value"), Output(Tokens.BAR, "max"), Output(Tokens.DOING, "children")],
-        progress_default=[None, "1", ""],
+        **Tokens.WORK.runs(app.manager, (Output(Tokens.RUN, "disabled"), True, False)),
         prevent_initial_call=True,
     )
     def compare(set_progress: Any, clicks: int | None, *values: Any) -> Any:
@@ -84,11 +76,15 @@ def register(app: Dash, workspace: Workspace) -> None:
         names = [found.drift.checkpoints[0].name, found.checkpoint.name]
         for name in names:
             permitted(name, workspace, values[0]["model"])  # it may have been measured by another program
-        changes = held.of(_key(found), lambda: token_changes(*found.scope.weights_across(names, found.neuron)))
-        return shown(changes), _head(found)
+        held.of(_key(found), lambda: token_changes(*found.scope.weights_across(names, found.neuron)))
+        return clicks
 
-    @app.callback(Output(Tokens.PLACE, "children"), Output(Tokens.HEAD, "children"), *listens(Page.CARD))
-    def known(*values: Any) -> Any:
+    @app.callback(
+        Output(Tokens.PLACE, "children"),
+        Output(Tokens.HEAD, "children"),
+        *listens(Page.CARD, Input(Tokens.READ, "data")),
+    )
+    def draw(*values: Any) -> Any:
         found, _ = look(app, workspace, values)
         if found.place == 0:
             return no_update, no_update

@@ -20,6 +20,7 @@ from neuronscope.app.parts import card, heading, icon, short
 from neuronscope.app.selection import Selection
 from neuronscope.app.sizes import precisions
 from neuronscope.app.tables import table, table_tools
+from neuronscope.app.work_bar import WorkBar
 from neuronscope.figures import layer_fidelity
 from neuronscope.jobs import checkpoint
 
@@ -57,10 +58,7 @@ class Faithful:
     PRECISION = "faithful-precision"
     ON = "faithful-on"
     RUN = "faithful-run"
-    CANCEL = "faithful-cancel"
-    WORK = "faithful-work"
-    BAR = "faithful-bar"
-    DOING = "faithful-doing"
+    WORK = WorkBar("faithful")
     REPORT = "faithful-report"
     HEAD = "faithful-head"
     FIGURE = "faithful-figure"
@@ -125,7 +123,7 @@ def layout() -> Any:
     return card(
         title,
         controls,
-        _work(),
+        Faithful.WORK.layout("Progress of the comparison"),
         result,
         dcc.Store(id=Faithful.REPORT),
         tools=table_tools(Faithful.TABLE),
@@ -165,14 +163,8 @@ def _register_work(app: Dash, workspace: Workspace) -> None:
         State(Faithful.ON, "value"),
         State(Frame.URL, "search"),
         State(Frame.READY, "data"),
-        background=True,
-        manager=app.manager,
-        interval=150,
+        **Faithful.WORK.runs(app.manager, (Output(Faithful.RUN, "disabled"), True, False)),
         prevent_initial_call=True,
-        running=[(Output(Faithful.WORK, "hidden"), False, True), (Output(Faithful.RUN, "disabled"), True, False)],
-        cancel=[Input(Faithful.CANCEL, "n_clicks")],
-        progress=[Output(Faithful.BAR, "value"), Output(Faithful.BAR, "max"), Output(Faithful.DOING, "children")],
-        progress_default=[None, "1", ""],
     )
     def compare(
         set_progress: Any, clicks: Any, name: str, precision: str, on: str, search: str, ready: Answer | None
@@ -245,13 +237,6 @@ def _texts(on: str, selection: Selection, model: str) -> list[str]:
 
 def _labelled(label: str, control: Any) -> Any:
     return html.Div([html.Label(label, htmlFor=control.id), control], className="labelled")
-
-
-def _work() -> Any:
-    bar = html.Progress(id=Faithful.BAR, max="1", **{"aria-label": "Progress of the comparison"})
-    doing = html.Span("", id=Faithful.DOING, className="doing", role="status")
-    cancel = html.Button("Cancel", id=Faithful.CANCEL, type="button", className="press outlined")
-    return html.Div([bar, doing, cancel], id=Faithful.WORK, className="work-here", hidden=True)
 
 
 def _numbers(report: Fidelity) -> Any:

@@ -16,6 +16,7 @@ from neuronscope.app.asking import Answer, Frame
 from neuronscope.app.background import progress_values
 from neuronscope.app.building import Builder
 from neuronscope.app.parts import heading, icon
+from neuronscope.app.work_bar import WorkBar
 from neuronscope.app.worker import Work
 
 if TYPE_CHECKING:
@@ -43,10 +44,7 @@ class Indexing:
     PATH = "index-path"
     TOKENS = "index-tokens"
     BUILD = "index-build"
-    WORK = "index-work"
-    BAR = "index-bar"
-    DOING = "index-doing"
-    CANCEL = "index-cancel"
+    WORK = WorkBar("index")
     SAYS = "index-says"
 
 
@@ -69,7 +67,11 @@ def panel() -> Any:
         className="card-head",
     )
     says = html.P(id=Indexing.SAYS, className="caption index-says", role="status")
-    return html.Section([head, _work(), _form(), says], id=Indexing.PANEL, className="panel index-panel")
+    return html.Section(
+        [head, Indexing.WORK.layout("Progress of the index"), _form(), says],
+        id=Indexing.PANEL,
+        className="panel index-panel",
+    )
 
 
 def register(app: Dash, workspace: Workspace, *, demos: bool = True) -> None:
@@ -117,10 +119,10 @@ def _register_panel(app: Dash, workspace: Workspace, builder: Builder) -> None:
         Output(Indexing.HEAD, "children"),
         Output(Indexing.ANOTHER, "hidden"),
         Output(Indexing.FORM, "hidden"),
-        Output(Indexing.WORK, "hidden"),
-        Output(Indexing.BAR, "value"),
-        Output(Indexing.BAR, "max"),
-        Output(Indexing.DOING, "children"),
+        Output(Indexing.WORK.row, "hidden"),
+        Output(Indexing.WORK.bar, "value"),
+        Output(Indexing.WORK.bar, "max"),
+        Output(Indexing.WORK.doing, "children"),
         Output(Indexing.SAYS, "children"),
         Input(Indexing.TICK, "n_intervals"),
         Input(Frame.INDEX, "data"),
@@ -162,7 +164,7 @@ def _register_presses(app: Dash, workspace: Workspace, builder: Builder) -> None
 
     @app.callback(
         Output(Indexing.WAKE, "data", allow_duplicate=True),
-        Input(Indexing.CANCEL, "n_clicks"),
+        Input(Indexing.WORK.cancel, "n_clicks"),
         State(Frame.READY, "data"),
         prevent_initial_call=True,
     )
@@ -204,13 +206,6 @@ def _says(building: Work | None) -> str:
     if building.problem:
         return f"It stopped. {building.problem}"
     return "Stopped. What was reached is kept; build from the same corpus to go on." if building.stopped else ""
-
-
-def _work() -> Any:
-    bar = html.Progress(id=Indexing.BAR, max="1", **{"aria-label": "Progress of the index"})
-    doing = html.Span("", id=Indexing.DOING, className="doing", role="status")
-    cancel = html.Button("Cancel", id=Indexing.CANCEL, type="button", className="press outlined")
-    return html.Div([bar, doing, cancel], id=Indexing.WORK, className="work-here", hidden=True)
 
 
 def _form() -> Any:

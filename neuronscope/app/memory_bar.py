@@ -10,6 +10,7 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from neuronscope.app.asking import Frame, Question
 
 if TYPE_CHECKING:
+    from neuronscope.models.memory import Gpu
     from neuronscope.scope import Workspace
 
 _EVERY = 2000
@@ -54,15 +55,13 @@ def register(app: Dash, workspace: Workspace) -> None:
         memory = workspace.memory()
         warm = [[scope.key.name, str(scope.card.precision)] for scope in workspace.scopes()]
         shares = ram_shares(_bytes_of(workspace, ready), memory.models, memory.available, memory.total)
-        groups = {"Memory": shares} | {
-            gpu.name: (Share("used", gpu.used, "other"), Share("free", gpu.free, "free")) for gpu in memory.gpus
-        }
-        said = "; ".join(f"{name}: {_said(parts)}" for name, parts in groups.items())
+        groups = [("Memory", shares), *map(gpu_shares, memory.gpus)]
+        said = "; ".join(f"{name}: {_said(parts)}" for name, parts in groups)
         warm_now = no_update if sorted(warm) == sorted(known or []) else warm
         if said == told:  # what is drawn again costs the browser, if only every two seconds
             return no_update, no_update, no_update, warm_now
         bar = [_bar(shares), _words(memory.total - memory.available, memory.total)]
-        return bar, [_details(name, parts) for name, parts in groups.items()], said, warm_now
+        return bar, [_details(name, parts) for name, parts in groups], said, warm_now
 
 
 def ram_shares(this: int, models: int, available: int, total: int) -> tuple[Share, ...]:
@@ -76,6 +75,11 @@ def ram_shares(this: int, models: int, available: int, total: int) -> tuple[Shar
         Share("everything else", rest, "other"),
         Share("free", free, "free"),
     )
+
+
+def gpu_shares(gpu: Gpu) -> tuple[str, tuple[Share, ...]]:
+    """A GPU's name, which another may have too, and how its memory is shared out."""
+    return gpu.name, (Share("used", gpu.used, "other"), Share("free", gpu.free, "free"))
 
 
 def readable(size: float) -> str:

@@ -40,7 +40,7 @@ def beside(read: list[Activations], neuron: Neuron, selection: Selection) -> Any
     limit = strongest(read, values)
     found, second = compare(*read), read[1].tokens
     apart = np.zeros(len(second), values[1].dtype)
-    apart[found.pairs[:, 1]] = values[1][found.pairs[:, 1]] - values[0][found.pairs[:, 0]]
+    apart[found.pairs[:, 1]] = found.difference[read[0].layers.index(neuron.layer), :, neuron.index]
     here = selection.of_second
     strip = token_strip(
         second, apart, limit=limit, locked=selection.position if here else None, side=None if here else "b"

@@ -10,8 +10,8 @@ from neuronscope.analysis.polysemanticity import VERDICTS
 from neuronscope.app.graphs import graph, graph_tools
 from neuronscope.app.parts import card, choices, heading, icon
 from neuronscope.app.polysemantic_rows import TABLE, grid
-from neuronscope.app.search_panels import working
 from neuronscope.app.tables import table_tools
+from neuronscope.app.work_bar import WorkBar
 from neuronscope.survey import TOKENS
 
 if TYPE_CHECKING:
@@ -42,11 +42,8 @@ class Poly:
     BEGIN = "polysemantic-begin"
     AUTO = "polysemantic-auto"
     DONE = "polysemantic-done"
-    WORK = "polysemantic-work"
+    WORK = WorkBar("polysemantic")
     BUTTONS = "polysemantic-buttons"
-    BAR = "polysemantic-bar"
-    DOING = "polysemantic-doing"
-    CANCEL = "polysemantic-cancel"
     RANKED = "polysemantic-ranked"
     HEAD = "polysemantic-head"
     AMONG = "polysemantic-among"
@@ -82,7 +79,7 @@ def _survey() -> Any:
     begin = html.Button(
         [icon("play-fill"), "Survey all neurons"], id=Poly.BEGIN, type="button", className="press filled"
     )
-    work = working(Poly.WORK, Poly.BAR, Poly.DOING, Poly.CANCEL, "Progress of the survey")
+    work = Poly.WORK.layout("Progress of the survey")
     panel = card(Poly.SURVEY_HEAD, html.Div(begin, id=Poly.BUTTONS, className="poly-begin"), work)
     return html.Div(panel, id=Poly.SURVEY, hidden=True)
 

@@ -14,6 +14,7 @@ from neuronscope.app.parts import card, choices, go, heading, icon, select
 from neuronscope.app.search_tables import FILE, TABLE, grid
 from neuronscope.app.selection import Selection
 from neuronscope.app.tables import table_tools
+from neuronscope.app.work_bar import WorkBar
 from neuronscope.indexed import Index
 from neuronscope.vocabulary import Neuron
 
@@ -54,10 +55,7 @@ class Search:
     CHECK = "search-check"
     BUTTONS = "search-buttons"
     MEASURED = "search-measured"
-    WORK = "search-work"
-    BAR = "search-bar"
-    DOING = "search-doing"
-    CANCEL = "search-cancel"
+    WORK = WorkBar("search")
     FIGURE = "search-figure"
     FIGURE_HEAD = "search-figure-head"
     CONTEXTS = "search-contexts"
@@ -68,10 +66,7 @@ class Search:
     FIND_RUN = "search-find-run"
     FIND_EVERYWHERE = "search-find-everywhere"
     FIND_HEAD = "search-find-head"
-    FIND_WORK = "search-find-work"
-    FIND_BAR = "search-find-bar"
-    FIND_DOING = "search-find-doing"
-    FIND_CANCEL = "search-find-cancel"
+    FIND_WORK = WorkBar("search-find")
     EXCITED = "search-excited"
     CALMED = "search-calmed"
     FOUND = "search-found"
@@ -98,7 +93,7 @@ def by_neuron(selection: Selection) -> Any:
     measure = html.Button("Measure exactly", id=Search.MEASURE, type="button", className="press outlined")
     check = html.Button("Check alone", id=Search.CHECK, type="button", className="press outlined", title=_CHECK)
     buttons = html.Span([measure, check], id=Search.BUTTONS, className="tools")
-    work = working(Search.WORK, Search.BAR, Search.DOING, Search.CANCEL, "Progress of running the model")
+    work = Search.WORK.layout("Progress of running the model")
     rows = card(
         Search.HEAD,
         work,
@@ -136,25 +131,9 @@ def by_text(selection: Selection) -> Any:
     everywhere = html.Button(
         "Run where it occurs", id=Search.FIND_EVERYWHERE, type="button", className="press outlined", hidden=True
     )
-    work = working(
-        Search.FIND_WORK, Search.FIND_BAR, Search.FIND_DOING, Search.FIND_CANCEL, "Progress of running the text"
-    )
+    work = Search.FIND_WORK.layout("Progress of running the text")
     head = card(Search.FIND_HEAD, work, html.Div(id=Search.FOUND), tools=[everywhere])
     return [html.Div(asked, className="side"), html.Div(head, className="middle")]
-
-
-def working(work: str, bar: str, doing: str, cancel: str, label: str) -> Any:
-    """Work while it runs: how far it is, and a way to stop it."""
-    return html.Div(
-        [
-            html.Progress(id=bar, max="1", **{"aria-label": label}),
-            html.Span("", id=doing, className="doing", role="status"),
-            html.Button("Cancel", id=cancel, type="button", className="press outlined"),
-        ],
-        id=work,
-        className="work-here",
-        hidden=True,
-    )
 
 
 def tabs(selection: Selection) -> Any:

@@ -240,7 +240,7 @@ def _register_work(app: Dash, workspace: Workspace, manager: ThreadManager, mode
         State(Frame.URL, "search"),
         background=True,
         manager=manager,
-        interval=60,
+        interval=150,
         running=[(Output(Shell.WORK, "hidden"), False, True)],
         cancel=[Input(Shell.CANCEL, "n_clicks")],
         progress=[Output(Shell.BAR, "value"), Output(Shell.BAR, "max"), Output(Shell.DOING, "children")],

@@ -42,6 +42,7 @@ import numpy as np
 from neuronscope.errors import BusyIndex, DamagedIndex, FileError, NoIndex, OtherIndex
 from neuronscope.index.read_corpus import ReadCorpus
 from neuronscope.index.state import State
+from neuronscope.index.writing import put_json
 
 SCHEMA = 2
 MANIFEST = "manifest.json"
@@ -259,12 +260,7 @@ def publish(folder: Path, manifest: Manifest, arrays: Mapping[str, np.ndarray], 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Put the manifest in place, whole or not at all."""
-    aside = folder / f".{MANIFEST}.new"  # hidden: what a kill leaves of a first manifest is no stranger in the folder
-    with aside.open("w", encoding="utf-8") as file:
-        json.dump(asdict(manifest), file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(folder / MANIFEST)
+    put_json(folder / MANIFEST, asdict(manifest))
 
 
 def resume(folder: Path, manifest: Manifest) -> State:

@@ -35,6 +35,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from neuronscope.errors import DriftProblem, FileError
+from neuronscope.index.writing import put_json
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -148,13 +149,8 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Put the manifest in place, whole or not at all; raises `FileError`."""
-    aside = folder / f".{MANIFEST}.new"  # hidden: what a kill leaves of a first manifest is no stranger in the folder
     with _written(folder):
-        with aside.open("w", encoding="utf-8") as file:
-            json.dump(asdict(manifest), file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(folder / MANIFEST)
+        put_json(folder / MANIFEST, asdict(manifest))
 
 
 def write(folder: Path, place: str, arrays: Mapping[str, np.ndarray]) -> None:

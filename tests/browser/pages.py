@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException, TimeoutException
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -129,9 +129,9 @@ class Page:
 
     def wait(self, condition: Any, what: str = "", seconds: float = PATIENCE) -> Any:
         """Wait until `condition()` holds."""
-        passing = (NoSuchElementException, StaleElementReferenceException)
         try:
-            return WebDriverWait(self.driver, seconds, 0.05, passing).until(lambda _: condition(), what)
+            waiting = WebDriverWait(self.driver, seconds, 0.05, [StaleElementReferenceException])
+            return waiting.until(lambda _: condition(), what)
         except TimeoutException as error:
             raise AssertionError(f"{what} did not come in {seconds} s; {self.driver.execute_script(STATE)}") from error
 

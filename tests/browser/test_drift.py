@@ -130,7 +130,7 @@ def test_the_moving_map_is_kept_as_a_gif(page, model, tmp_path):
     with Image.open(next(tmp_path.glob("*.gif"))) as picture:
         assert picture.format == "GIF"
         assert picture.n_frames > 10
-    page.wait(lambda: not page.one("#drift-drawing").is_displayed(), "its end")
+    page.wait(lambda: not page.one("#drift-gif-work").is_displayed(), "its end")
     assert page.notices == []
 
 

@@ -43,6 +43,8 @@ def main(texts: Path, folder: Path) -> None:
         time.sleep(random.uniform(0.05, 0.2) * (1 + killed / 5))
         child.kill()
         child.join()
+        if child.exitcode == 1:
+            sys.exit("A build could not go on from where one was killed: see above.")
         killed += 1
     print(killed)
 

@@ -75,7 +75,7 @@ def _register_place(app: Dash, workspace: Workspace) -> None:
         Output(Poly.RANKED, "hidden"),
         Output(Poly.AUTO, "data"),
         *_changes(),
-        Input(Poly.CANCEL, "n_clicks"),
+        Input(Poly.WORK.cancel, "n_clicks"),
         State(Poly.AUTO, "data"),
         State(Frame.URL, "search"),
     )
@@ -96,14 +96,8 @@ def _register_survey(app: Dash, workspace: Workspace) -> None:
         Input(Poly.BEGIN, "n_clicks"),
         State(Frame.READY, "data"),
         State(Frame.URL, "search"),
-        background=True,
-        manager=app.manager,
-        interval=150,
+        **Poly.WORK.runs(app.manager, (Output(Poly.BUTTONS, "hidden"), True, False)),
         prevent_initial_call=True,
-        running=[(Output(Poly.WORK, "hidden"), False, True), (Output(Poly.BUTTONS, "hidden"), True, False)],
-        cancel=[Input(Poly.CANCEL, "n_clicks")],
-        progress=[Output(Poly.BAR, "value"), Output(Poly.BAR, "max"), Output(Poly.DOING, "children")],
-        progress_default=[None, "1", ""],
     )
     def survey(set_progress: Any, clicks: int | None, ready: Any, search: str) -> Any:
         if not clicks:
@@ -130,7 +124,7 @@ def _register_rows(app: Dash, workspace: Workspace) -> None:
         Output(Poly.TABLE_PLACE, "hidden"),
         Output(Poly.NOTHING, "children"),
         *_changes(),
-        Input(Poly.CANCEL, "n_clicks"),
+        Input(Poly.WORK.cancel, "n_clicks"),
         Input(scene_id(Poly.RANKED), "data"),
         State(Frame.URL, "search"),
         background=True,
@@ -168,7 +162,7 @@ def _register_layers(app: Dash, workspace: Workspace) -> None:
         Output(Poly.LAYERS, "style"),
         Output(Poly.LAYERS_HEAD, "children"),
         *_changes(),
-        Input(Poly.CANCEL, "n_clicks"),
+        Input(Poly.WORK.cancel, "n_clicks"),
         Input(scene_id(Poly.LAYERS), "data"),
         State(Frame.URL, "search"),
         State(Frame.THEME, "data"),

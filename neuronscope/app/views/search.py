@@ -225,14 +225,8 @@ def _register_measure(app: Dash, workspace: Workspace) -> None:
         Input(Search.CHECK, "n_clicks"),
         State(Frame.READY, "data"),
         State(Frame.URL, "search"),
-        background=True,
-        manager=app.manager,
-        interval=150,
+        **Search.WORK.runs(app.manager, (Output(Search.BUTTONS, "hidden"), True, False)),
         prevent_initial_call=True,
-        running=[(Output(Search.WORK, "hidden"), False, True), (Output(Search.BUTTONS, "hidden"), True, False)],
-        cancel=[Input(Search.CANCEL, "n_clicks")],
-        progress=[Output(Search.BAR, "value"), Output(Search.BAR, "max"), Output(Search.DOING, "children")],
-        progress_default=[None, "1", ""],
     )
     def measure(set_progress: Any, measures: Any, checks: Any, ready: Any, search: str) -> Any:
         if not (measures or checks):
@@ -300,15 +294,7 @@ def _register_find(app: Dash, workspace: Workspace) -> None:
         Input(scene_id(Search.FIND), "data"),
         Input(Search.FIND_EVERYWHERE, "n_clicks"),
         State(Frame.URL, "search"),
-        background=True,
-        manager=app.manager,
-        interval=150,
-        running=[(Output(Search.FIND_WORK, "hidden"), False, True)],
-        cancel=[Input(Search.FIND_CANCEL, "n_clicks")],
-        progress=[
-            Output(Search.FIND_BAR, "value"), Output(Search.FIND_BAR, "max"), Output(Search.FIND_DOING, "children"),
-        ],
-        progress_default=[None, "1", ""],
+        **Search.FIND_WORK.runs(app.manager),
     )  # fmt: skip
     def find(set_progress: Any, ready: Any, *others: Any) -> tuple[Any, ...]:
         scope, selection, index = _searched(workspace, others[-1], ready, "text")
