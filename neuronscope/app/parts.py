@@ -93,6 +93,7 @@ def select(name: str, label: str, options: Mapping[Any, str], value: Any, *, hid
         id=field(name),
         options=[{"label": text, "value": str(key)} for key, text in options.items()],
         value=str(value),
+        placeholder=options.get("", ""),  # what stands where nothing is chosen
         size="sm",
     )
     words = html.Label(label, htmlFor=dom_id(field(name)), className="visually-hidden" if hide_label else "")

@@ -364,5 +364,7 @@ def test_models_of_the_same_shape_and_checkpoints_are_offered(scope, tmp_path):
     assert scope.name not in offered
     demo = comparable(scope.workspace, scope.workspace.scope("demo:stories"), drifts)
     assert demo["demo:stories/step-0400"] == "step-0400"
+    nothing = text_panels.settings(scope.card, Selection(), offered).children[-1].children[1]
+    assert (nothing.value, nothing.placeholder) == ("", "No other model")
     chosen = text_panels.settings(scope.card, Selection(against="elsewhere"), offered)
     assert chosen.children[-1].children[1].options[-1] == {"label": "elsewhere", "value": "elsewhere"}
