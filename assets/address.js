@@ -52,6 +52,13 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
     /* What the server found is to be gone to; what has been followed already says when (`at`). */
     const follow = (found, search, schema) => (!found || "at" in found ? same() : next(search, found, schema));
 
+    /* The view that the address names, if another one is open. */
+    function view(search, schema, open) {
+      if (typeof search !== "string") return same();
+      const named = read(search, schema).view;
+      return named === open ? same() : named;
+    }
+
     /* What the address asks that needs the model, if that is something else than before. */
     function question(search, schema, open) {
       if (typeof search !== "string") return same();
@@ -121,6 +128,6 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
       dash.set_props("again-button", { n_clicks: (at("again-button").n_clicks ?? 0) + 1 });
     }
 
-    return { go, next, unanswered, scenes, outline, follow, question, texts, controls };
+    return { go, next, unanswered, scenes, outline, follow, view, question, texts, controls };
   })(),
 });

@@ -33,7 +33,7 @@ def register(app: Dash) -> None:
         State(SCHEMA, "data"),
         prevent_initial_call=True,
     )
-    for name, store in (("question", Frame.QUESTION), ("texts", _TEXTS)):
+    for name, store in (("view", Frame.VIEW), ("question", Frame.QUESTION), ("texts", _TEXTS)):
         app.clientside_callback(
             ClientsideFunction("address", name),
             Output(store, "data"),

@@ -22,6 +22,8 @@ class Frame:
 
     URL = "url"
     """The address."""
+    VIEW = "view"
+    """The view that is open."""
     GO = "go"
     """Changes to the selection that something on the page asks for."""
     QUESTION = "question"

@@ -9,6 +9,7 @@ from dash import Dash, Input, Output, ctx, no_update
 from neuronscope.app import atlas_page, atlas_tables
 from neuronscope.app.atlas_asking import listens, look, members_of
 from neuronscope.app.atlas_panels import Atlas
+from neuronscope.app.background import POLL
 from neuronscope.app.graphs import framed
 from neuronscope.app.held import state
 from neuronscope.app.parts import empty, heading
@@ -103,7 +104,7 @@ def _register_page(app: Dash, workspace: Workspace) -> None:
         *listens(Atlas.PAGE, Atlas.FOUND),
         background=True,
         manager=app.manager,
-        interval=150,
+        interval=POLL,
         running=[(Output(Atlas.PAGE_READING, "hidden"), False, True)],
     )
     def read(ready: Any, *others: Any) -> Any:

@@ -33,6 +33,11 @@ from neuronscope.jobs import Cancelled, Progress, running
 
 WAITING = "Waiting for other work to finish"
 
+POLL = 20
+"""Milliseconds that a page waits between asking twice: short, because the asking itself waits for the answer."""
+_HELD = 0.15
+"""Seconds that an asking waits, so that an answer is with its page as soon as it is there."""
+
 
 def progress_values(progress: Progress) -> tuple[int | None, int | None, str]:
     """What a progress bar shows: value, maximum and the words beside it; no value where the total is unknown."""
@@ -67,7 +72,8 @@ class BrowserJob:
         self.thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._asked_at = time.monotonic()
-        self._cancelled = self._finished = self._collected = False
+        self._cancelled = self._collected = False
+        self._finished = threading.Event()
         self._progress: Any = None
         self._props: dict[str, dict[str, Any]] = {}
         self._result: Any = None
@@ -95,7 +101,8 @@ class BrowserJob:
     def finish(self, result: Any) -> bool:
         """Leave the answer for the page; tells whether anyone still wants it."""
         with self._lock:
-            self._result, self._finished = result, True
+            self._result = result
+            self._finished.set()
             return not self._cancelled
 
     def cancel(self) -> None:
@@ -104,11 +111,13 @@ class BrowserJob:
             self._cancelled = True
 
     def collect(self, missing: Any) -> Any:
-        """The answer, or `missing` while there is none yet; asking shows that the page is still there."""
+        """The answer, waited for a moment, or `missing`; asking shows that the page is still there."""
+        self._asked_at = time.monotonic()
+        self._finished.wait(_HELD)
         with self._lock:
             self._asked_at = time.monotonic()
-            self._collected = self._finished
-            return self._result if self._finished else missing
+            self._collected = self._finished.is_set()
+            return self._result if self._collected else missing
 
     def take_progress(self) -> Any:
         """The last report that has not been taken yet."""
@@ -135,12 +144,12 @@ class BrowserJob:
     @property
     def spent(self) -> bool:
         """Whether the answer was collected, or will never be."""
-        return self._finished and (self._collected or self._cancelled or self.abandoned)
+        return self._finished.is_set() and (self._collected or self._cancelled or self.abandoned)
 
     @property
     def left(self) -> bool:
         """Whether the answer is there and the page that asked is not; one that is being collected now is not left."""
-        return self._finished and self.abandoned
+        return self._finished.is_set() and self.abandoned
 
 
 class Closable(Protocol):

@@ -37,8 +37,8 @@ def framed(
     kept = [a for a in figure.layout.annotations if (a.xanchor, a.yanchor, a.yref) != ("right", "bottom", "paper")]
     margin = {"t": above, "b": below, "l": left, "r": 68}
     shrunk = height - (figure.layout.margin.t - above) - (figure.layout.margin.b - below)
-    figure.update_layout(title=None, height=None, autosize=True, margin=margin, font={"family": FONT})
-    figure.layout.annotations = kept
+    figure.layout.title, figure.layout.height, figure.layout.autosize = None, None, True
+    figure.layout.margin, figure.layout.font, figure.layout.annotations = margin, {"family": FONT}, kept
     # The header of the page says which model it is; what is exported says it in full.
     caption = " · ".join((meta["subtitle"].removeprefix(f"{meta.get('model')} · "), *meta["notes"]))
     return figure, {"height": f"{shrunk}px"}, heading(meta["title"], caption)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dash_bootstrap_components as dbc
-from dash import Dash, Input, Output, State, ctx, html
+from dash import Dash, Input, Output, State, html
 from dash.exceptions import PreventUpdate
 
 from neuronscope.app.asking import Answer, Frame, Question
@@ -119,18 +119,16 @@ def _architectures() -> int:
 def register(app: Dash, workspace: Workspace) -> None:
     """Register the picker's callbacks."""
 
-    @app.callback(
+    app.clientside_callback(
+        """(_clicks, go) => {
+            if (dash_clientside.callback_context.triggered_id === "BUTTON") return true;
+            return go && "model" in go ? false : dash_clientside.no_update;
+        }""".replace("BUTTON", Picker.BUTTON),
         Output(Picker.MODAL, "is_open"),
         Input(Picker.BUTTON, "n_clicks"),
         Input(Frame.GO, "data"),
         prevent_initial_call=True,
     )
-    def open_or_close(_clicks: int | None, go: dict[str, Any] | None) -> bool:
-        if ctx.triggered_id == Picker.BUTTON:
-            return True
-        if go and "model" in go:
-            return False
-        raise PreventUpdate
 
     @app.callback(
         Output(Picker.LIST, "children"),

@@ -10,11 +10,12 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import dash
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 from dash.exceptions import PreventUpdate
 
 from neuronscope.app import about, address, indexing, memory_bar, picker, prompt, sizes
 from neuronscope.app.asking import Answer, Frame, Question, looked_at, read
+from neuronscope.app.background import POLL
 from neuronscope.app.parts import go, icon, notice, short
 from neuronscope.app.selection import Selection
 from neuronscope.app.views import VIEWS
@@ -42,7 +43,6 @@ log = logging.getLogger(__name__)
 class Shell:
     """The ids of the frame itself."""
 
-    VIEW = "view"
     MAIN = "main"
     RAIL = "rail"
     WORK = "work"
@@ -146,7 +146,7 @@ def _plumbing() -> list[Any]:
         dcc.Store(id=Frame.GO),
         dcc.Store(id=Frame.QUESTION),
         dcc.Store(id=Frame.READY),
-        dcc.Store(id=Shell.VIEW),
+        dcc.Store(id=Frame.VIEW),
         dcc.Store(id=Shell.ENDED),
         dcc.Store(id=Frame.THEME, storage_type="local"),
         dcc.Download(id=Frame.DOWNLOAD),
@@ -202,11 +202,12 @@ def _register_views(app: Dash, model: str) -> None:
     @app.callback(
         Output(Shell.MAIN, "children"),
         Output(Shell.RAIL, "children"),
-        Output(Shell.VIEW, "data"),
-        Input(Frame.URL, "search"),
-        State(Shell.VIEW, "data"),
+        Input(Frame.VIEW, "data"),
+        State(Frame.URL, "search"),
     )
-    def show(search: str, open_view: str | None) -> tuple[Any, ...]:
+    def show(name: str | None, search: str) -> tuple[Any, ...]:
+        if name is None:
+            raise PreventUpdate
         try:
             selection = Selection.parse(search)
         except InputError as error:
@@ -214,9 +215,7 @@ def _register_views(app: Dash, model: str) -> None:
             selection = Selection()
         if selection.view not in views:
             raise InputError(f"No view {selection.view!r}: there are {', '.join(views)}.")
-        if selection.view == open_view:
-            return no_update, no_update, no_update
-        return views[selection.view].layout(selection, selection.model or model), _rail(selection.view), selection.view
+        return views[selection.view].layout(selection, selection.model or model), _rail(selection.view)
 
 
 def _rail(open_view: str) -> list[Any]:
@@ -240,7 +239,7 @@ def _register_work(app: Dash, workspace: Workspace, manager: ThreadManager, mode
         State(Frame.URL, "search"),
         background=True,
         manager=manager,
-        interval=150,
+        interval=POLL,
         running=[(Output(Shell.WORK, "hidden"), False, True)],
         cancel=[Input(Shell.CANCEL, "n_clicks")],
         progress=[Output(Shell.BAR, "value"), Output(Shell.BAR, "max"), Output(Shell.DOING, "children")],

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from dash import Input, Output, html
 
+from neuronscope.app.background import POLL
+
 if TYPE_CHECKING:
     from neuronscope.app.background import ThreadManager
 
@@ -59,7 +61,7 @@ class WorkBar:
         return {
             "background": True,
             "manager": manager,
-            "interval": 150,
+            "interval": POLL,
             "running": [(Output(self.row, "hidden"), False, True), *meanwhile],
             "cancel": [Input(self.cancel, "n_clicks")],
             "progress": [Output(self.bar, "value"), Output(self.bar, "max"), Output(self.doing, "children")],

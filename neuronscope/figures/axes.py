@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import plotly.graph_objects as go
 
-from neuronscope.figures.captions import axis_title, unit_name
+from neuronscope.figures.captions import axis_title, lay_out, unit_name
 from neuronscope.figures.grid import Columns
 from neuronscope.figures.theme import Mode, palette, visible
 from neuronscope.vocabulary import Activations, Tokens
@@ -36,7 +36,7 @@ def layer_axis(figure: go.Figure, layers: tuple[int, ...], room: int) -> None:
     shown = first_to_last(len(layers), step)
     covered_axis(figure, "y", [str(layer) for layer in layers], {i: str(layers[i]) for i in shown}, font)
     upwards = [-0.5, len(layers) - 0.5]
-    figure.update_layout(yaxis={"range": upwards}, yaxis51={"range": upwards, "title": {"text": "layer"}})
+    lay_out(figure, yaxis={"range": upwards}, yaxis51={"range": upwards, "title": {"text": "layer"}})
 
 
 def first_to_last(places: int, step: int) -> list[int]:
@@ -76,7 +76,8 @@ def covered_axis(
         "tickangle": 0 if along == "y" else -90,
         "automargin": True,
     }
-    figure.update_layout({f"{along}axis{number}": {**common, **unseen}, f"{along}axis{cover}": {**common, **seen}})
+    axes = {f"{along}axis{number}": {**common, **unseen}, f"{along}axis{cover}": {**common, **seen}}
+    lay_out(figure, **axes)
     # An axis without a trace is not drawn: this one has nothing in it.
     on = {"xaxis": f"x{number}", "yaxis": f"y{number}", f"{along}axis": f"{along}{cover}"}
     figure.add_scatter(x=[None], y=[None], hoverinfo="skip", showlegend=False, **on)

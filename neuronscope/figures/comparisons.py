@@ -128,7 +128,7 @@ def difference(
     colours = colour_limit(grid.values, kept[top:], limit, basis=values[top:, chosen.whole] if paged else None)
     height = height or fitting_height(len(values) - top)
     figure = go.Figure(cells(a, layer, chosen, grid, colours, mode, value="B − A").update(y0=top))
-    figure.update_layout(xaxis=unit_axis(a, chosen, width - 2 * captions.SIDE))
+    captions.lay_out(figure, xaxis=unit_axis(a, chosen, width - 2 * captions.SIDE))
     _pair_axis(figure, comparison, kept, height - captions.TOP - captions.BOTTOM, top)
     for row in np.flatnonzero(comparison.pairs[:, 0] == locked) if locked is not None else ():
         if row >= top:

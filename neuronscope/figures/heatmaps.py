@@ -58,7 +58,7 @@ def heatmap(
     colours = colour_limit(grid.values, kept, limit, basis=values[:, chosen.whole] if paged else None)
     height = height or fitting_height(len(kept))
     figure = go.Figure(cells(activations, layer, chosen, grid, colours, mode))
-    figure.update_layout(xaxis=unit_axis(activations, chosen, width - 2 * captions.SIDE))
+    captions.lay_out(figure, xaxis=unit_axis(activations, chosen, width - 2 * captions.SIDE))
     token_axis(figure, activations.tokens, "y", height - captions.TOP - captions.BOTTOM)
     if locked is not None:
         outline(figure, "y", locked, mode)

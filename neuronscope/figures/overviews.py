@@ -112,9 +112,8 @@ def head_heatmap(
     font, step = density(heads, width - 2 * captions.SIDE, lines=2.0)
     shown = np.arange(0, heads, step)
     axis = {"tickmode": "array", "tickvals": shown, "ticktext": [f"H{head}" for head in shown.tolist()]}
-    figure.update_layout(
-        xaxis={**axis, "title": {"text": "head"}, "tickfont": {"size": font}, "showgrid": False, "zeroline": False}
-    )
+    look = {"title": {"text": "head"}, "tickfont": {"size": font}, "showgrid": False, "zeroline": False}
+    captions.lay_out(figure, xaxis={**axis, **look})
     token_axis(figure, activations.tokens, "y", height - captions.TOP - captions.BOTTOM)
     if locked is not None:
         outline(figure, "y", locked, mode)

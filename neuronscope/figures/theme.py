@@ -7,6 +7,7 @@ blindness. Templates are handed to a figure and never registered with Plotly: th
 
 from __future__ import annotations
 
+import functools
 import html
 import unicodedata
 from dataclasses import dataclass
@@ -102,8 +103,9 @@ def palette(mode: Mode) -> Palette:
     return LIGHT if mode == "light" else DARK
 
 
+@functools.cache
 def template(mode: Mode) -> go.layout.Template:
-    """The Plotly template of `mode`: fonts, lines and colours, on a transparent ground."""
+    """The Plotly template of `mode`: fonts, lines and colours, on a transparent ground. A figure takes a copy of it."""
     colours = palette(mode)
     axis = {
         "gridcolor": colours.hairline,

@@ -127,6 +127,13 @@ def test_the_work_sees_the_very_object_that_is_in_memory_and_its_answer_reaches_
     assert manager_of(app)._jobs == {}
 
 
+def test_a_poll_waits_for_an_answer_that_is_near(app, engine):
+    page = Page(app)
+    handles = page.ask("hello")
+    threading.Timer(0.05, engine.go.set).start()
+    assert page.poll("hello", handles)["response"]["answer"]["children"] == f"a {id(engine)} hello"
+
+
 def test_progress_of_the_engine_reaches_the_page_without_a_word_in_the_callback(app):
     page = Page(app)
     page.collect("hello", page.ask("hello"))

@@ -101,7 +101,7 @@ def _gpt2_sized(folder: Path) -> Path:
     from neuronscope.demo import DEMOS
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(DEMOS[0].folder)
-    config = transformers.GPT2Config(vocab_size=len(tokenizer))
+    config = transformers.GPT2Config()
     transformers.GPT2LMHeadModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
@@ -120,7 +120,7 @@ def _measure(home: Path, model: str, text: str | None, rounds: int) -> dict[str,
         times: dict[str, list[dict[str, float]]] = {}
         for steps, more in ((STEPS, {}), (COMPARED, {"compare": "The big dog ran to the park and saw a cat."})):
             query = {name: value for name, value in {"text": text, **more}.items() if value is not None}
-            _open(driver, f"{server.url}?{urlencode(query)}")
+            _open(driver, f"{server.url}?{urlencode(query)}", app.builder)
             for _ in range(rounds):
                 for name, what in steps:
                     times.setdefault(name, []).append(driver.execute_async_script(PRESS, what))
@@ -144,8 +144,11 @@ def _browser() -> Any:
     return webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
 
 
-def _open(driver: Any, url: str) -> None:
-    """Open the page, wait until it is drawn, and stop its clocks, whose requests are not what is measured."""
+def _open(driver: Any, url: str, builder: Any) -> None:
+    """Open the page, wait until it is drawn and the index built that a demo model gets by itself, and stop its clocks.
+
+    The requests of these are not what is measured.
+    """
     from tests.browser.looking import settle
     from tests.browser.pages import QUIET
 
@@ -153,7 +156,7 @@ def _open(driver: Any, url: str) -> None:
     driver.set_script_timeout(120)
     deadline = time.monotonic() + 120
     settle(driver, 120)
-    while not driver.execute_script(QUIET):
+    while builder.busy or not driver.execute_script(QUIET):
         assert time.monotonic() < deadline, "the text was not read"
         time.sleep(0.1)
     settle(driver, 120)

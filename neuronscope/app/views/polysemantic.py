@@ -13,6 +13,7 @@ from dash.exceptions import PreventUpdate
 
 from neuronscope.app import indexing, polysemantic_cards, polysemantic_panels, polysemantic_rows, scenes
 from neuronscope.app.asking import Frame, asked, indexed
+from neuronscope.app.background import POLL
 from neuronscope.app.examples import example_list
 from neuronscope.app.graphs import csv_id, framed
 from neuronscope.app.parts import choices, empty, heading
@@ -129,7 +130,7 @@ def _register_rows(app: Dash, workspace: Workspace) -> None:
         State(Frame.URL, "search"),
         background=True,
         manager=app.manager,
-        interval=150,
+        interval=POLL,
     )
     def rows(ready: Any, *others: Any) -> tuple[Any, ...]:
         _scope, selection, index = _shown(workspace, others[-1], ready)
@@ -192,7 +193,7 @@ def _register_neuron(app: Dash, workspace: Workspace) -> None:
         State(Frame.THEME, "data"),
         background=True,
         manager=app.manager,
-        interval=150,
+        interval=POLL,
         running=[(Output(Poly.READING, "hidden"), False, True)],
     )
     def neuron(ready: Any, *others: Any) -> tuple[Any, ...]:
@@ -237,7 +238,7 @@ def _register_point(app: Dash, workspace: Workspace) -> None:
         State(Frame.URL, "search"),
         background=True,
         manager=app.manager,
-        interval=150,
+        interval=POLL,
         prevent_initial_call=True,
     )
     def point(clicked: Any, ready: Any, search: str) -> Any:

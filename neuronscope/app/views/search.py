@@ -15,6 +15,7 @@ from neuronscope.app import indexing, scenes, search_contexts, search_tables
 from neuronscope.app import search_panels as panels
 from neuronscope.app import searching as terms
 from neuronscope.app.asking import Frame, asked, indexed
+from neuronscope.app.background import POLL
 from neuronscope.app.graphs import csv_id, framed
 from neuronscope.app.parts import choices, empty, heading, select
 from neuronscope.app.scenes import Scene, scene_id
@@ -250,7 +251,7 @@ def _register_contexts(app: Dash, workspace: Workspace) -> None:
         *_seen(Search.CONTEXTS),
         background=True,
         manager=app.manager,
-        interval=150,
+        interval=POLL,
         running=[(Output(Search.READING, "hidden"), False, True)],
     )
     def contexts(ready: Any, *others: Any) -> tuple[Any, ...]:
