@@ -95,15 +95,6 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
       });
     }
 
-    function outline(shapes) {
-      for (const [graph, wanted] of Object.entries(shapes ?? {})) {
-        const plot = document.getElementById(graph)?.querySelector(".js-plotly-plot");
-        const there = JSON.stringify(plot?.layout?.shapes ?? []) === JSON.stringify(wanted);
-        if (plot?.layout && !there) window.Plotly.relayout(plot, { shapes: wanted });
-      }
-      return same();
-    }
-
     /* Whether what is shown answers another question than the one asked, and whether that is one to be run again by hand.
        A question that found no answer although it neither failed nor was cancelled (`ended`) is asked again, twice. */
     const TIMES = 2;
@@ -128,6 +119,6 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
       dash.set_props("again-button", { n_clicks: (at("again-button").n_clicks ?? 0) + 1 });
     }
 
-    return { go, next, unanswered, scenes, outline, follow, view, question, texts, controls };
+    return { go, next, unanswered, scenes, follow, view, question, texts, controls };
   })(),
 });

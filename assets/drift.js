@@ -3,6 +3,7 @@
 (() => {
   "use strict";
   const GRAPHS = ["drift-layers", "drift-losses"];
+  const plots = () => window.dash_clientside.plots;
   const same = () => window.dash_clientside.no_update;
   const go = (changes) => window.dash_clientside.address.go(changes);
   const asked = (search) => new URLSearchParams(search ?? location.search);
@@ -18,17 +19,17 @@
   /* The outline of the checkpoint goes along with the slider; other marks stay where they are. */
   function mark(frame) {
     for (const graph of GRAPHS) {
-      const plot = document.getElementById(graph)?.querySelector(".js-plotly-plot"), shapes = plot?.layout?.shapes ?? [];
+      const plot = plots().of(graph), shapes = plot?.layout?.shapes ?? [];
       const own = shapes.findIndex(({ xref, yref }) => xref === "x" && /domain$/.test(yref ?? ""));
       if (own < 0 || shapes[own].x0 === frame - 0.5) continue;
       const name = (side) => `shapes[${own}].${side}`;
-      window.Plotly.relayout(plot, { [name("x0")]: frame - 0.5, [name("x1")]: frame + 0.5 });
+      plots().move(plot, { [name("x0")]: frame - 0.5, [name("x1")]: frame + 0.5 });
     }
   }
 
   /* The text that every checkpoint has read is shown as the one read it where the slider is. */
   function reread(frame) {
-    const plot = document.getElementById("drift-text-plot")?.querySelector(".js-plotly-plot"), { frames, checkpoints } = plot?.layout?.meta ?? {};
+    const plot = plots().of("drift-text-plot"), { frames, checkpoints } = plot?.layout?.meta ?? {};
     if (!frames?.[frame] || plot.at === frame) return;
     plot.at = frame;
     window.Plotly.restyle(plot, { z: [frames[frame]] });

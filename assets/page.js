@@ -11,7 +11,7 @@
 (() => {
   "use strict";
   const set = (id, props) => window.dash_clientside.set_props(id, props);
-  const plotOf = (id) => document.getElementById(id)?.querySelector(".js-plotly-plot");
+  const plots = () => window.dash_clientside.plots;
 
   const go = (changes) => window.dash_clientside.address.go(changes);
   const follow = (element) => go(JSON.parse(element.dataset.go));
@@ -64,7 +64,7 @@
     const { export: kind, graph, name } = button.dataset;
     button.closest("details")?.removeAttribute("open");
     if (kind === "table") return set(graph, { exportDataAsCsv: true });
-    const plot = plotOf(graph);
+    const plot = plots().of(graph);
     if (!plot) return;
     const size = plot.getBoundingClientRect();
     const picture = titled(plot);
@@ -151,12 +151,12 @@
 
   let marked = null;
   function mark(strip, value) {
-    const plot = plotOf(strip.dataset.marks);
+    const plot = plots().of(strip.dataset.marks);
     if (!plot?.layout?.shapes?.length || marked === value) return;
     marked = value;
     const said = value.toPrecision(3).replace("-", "−");
     const line = { "shapes[0].x0": value, "shapes[0].x1": value };
-    window.Plotly.relayout(plot, { ...line, "annotations[0].x": value, "annotations[0].text": said });
+    plots().move(plot, { ...line, "annotations[0].x": value, "annotations[0].text": said });
   }
   for (const kind of ["mouseover", "focusin"]) {
     document.addEventListener(kind, (event) => {

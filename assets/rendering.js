@@ -7,21 +7,26 @@
   const filling = () => window.event?.target?.matches?.("input, textarea, select");
 
   /* The store's own observers, which run the callbacks, listen already; who listens from now on are the components.
-     A message to oneself comes when all promises that are kept have been followed, and before the page is drawn. */
+     A message to oneself comes when all that follows from promises already kept has been done. */
   function together(subscribe) {
     return (listener) => {
       const { port1, port2 } = new MessageChannel();
       let due = false;
       const tell = () => {
-        if (due) listener();
-        due = false;
+        if (!due) return;
+        due = false; // first, for the listener may act itself
+        listener();
       };
       port1.onmessage = tell;
-      return subscribe(() => {
+      const leave = subscribe(() => {
         if (!due) port2.postMessage(null);
         due = true;
         if (filling()) tell();
       });
+      return () => {
+        port1.close();
+        leave();
+      };
     };
   }
 

@@ -115,7 +115,6 @@ class BrowserJob:
         self._asked_at = time.monotonic()
         self._finished.wait(_HELD)
         with self._lock:
-            self._asked_at = time.monotonic()
             self._collected = self._finished.is_set()
             return self._result if self._collected else missing
 

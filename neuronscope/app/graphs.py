@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dash import dcc, html
 
 from neuronscope.app.parts import Part, heading, icon
+from neuronscope.figures.captions import lay_out
 
 if TYPE_CHECKING:
     from plotly import graph_objects as go_figure
@@ -38,7 +39,8 @@ def framed(
     margin = {"t": above, "b": below, "l": left, "r": 68}
     shrunk = height - (figure.layout.margin.t - above) - (figure.layout.margin.b - below)
     figure.layout.title, figure.layout.height, figure.layout.autosize = None, None, True
-    figure.layout.margin, figure.layout.font, figure.layout.annotations = margin, {"family": FONT}, kept
+    figure.layout.annotations = kept
+    lay_out(figure, margin=margin, font={"family": FONT})
     # The header of the page says which model it is; what is exported says it in full.
     caption = " · ".join((meta["subtitle"].removeprefix(f"{meta.get('model')} · "), *meta["notes"]))
     return figure, {"height": f"{shrunk}px"}, heading(meta["title"], caption)

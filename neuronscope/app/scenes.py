@@ -55,7 +55,7 @@ def register(app: Dash, view: str, scenes: Mapping[str, Scene]) -> None:
 def register_outlines(app: Dash, store: str) -> None:
     """Register what moves outlines in plots that are not drawn anew: `store` holds of each plot's id its shapes."""
     app.clientside_callback(
-        ClientsideFunction("address", "outline"),
+        ClientsideFunction("plots", "outline"),
         Output(store, "modified_timestamp"),
         Input(store, "data"),
         prevent_initial_call=True,

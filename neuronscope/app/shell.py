@@ -204,10 +204,9 @@ def _register_views(app: Dash, model: str) -> None:
         Output(Shell.RAIL, "children"),
         Input(Frame.VIEW, "data"),
         State(Frame.URL, "search"),
+        prevent_initial_call=True,
     )
-    def show(name: str | None, search: str) -> tuple[Any, ...]:
-        if name is None:
-            raise PreventUpdate
+    def show(_view: str, search: str) -> tuple[Any, ...]:
         try:
             selection = Selection.parse(search)
         except InputError as error:

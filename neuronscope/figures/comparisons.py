@@ -225,10 +225,10 @@ def _draw(figure: go.Figure, activations: Activations, panel: _Panel, place: _Pl
     axis = unit_axis(activations, panel.chosen, width - 2 * captions.SIDE)
     if not place.last:
         axis["title"] = {"text": ""}
-    figure.update_layout({f"xaxis{number}": {**axis, "anchor": f"y{number}"}})
+    captions.lay_out(figure, **{f"xaxis{number}": {**axis, "anchor": f"y{number}"}})
     token_axis(figure, activations.tokens, "y", place.room, place.number)
     domain = [max(0.0, place.top - place.room / place.whole), place.top]
-    figure.update_layout({f"yaxis{number}": {"domain": domain, "anchor": f"x{number}"}})
+    captions.lay_out(figure, **{f"yaxis{number}": {"domain": domain, "anchor": f"x{number}"}})
     words = [f"layer {panel.layer}: {panel.chosen.title(captions.unit(activations.site))}"]
     if not panel.shared:
         words += panel.colours.edge or [f"colours to ±{captions.figure_of(panel.colours.value)}"]

@@ -157,7 +157,7 @@ def _open(driver: Any, url: str, builder: Any) -> None:
     deadline = time.monotonic() + 120
     settle(driver, 120)
     while builder.busy or not driver.execute_script(QUIET):
-        assert time.monotonic() < deadline, "the text was not read"
+        assert time.monotonic() < deadline, "the text was not read or not indexed"
         time.sleep(0.1)
     settle(driver, 120)
     for clock in ("memory-clock", "sizes-clock"):

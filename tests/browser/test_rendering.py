@@ -31,3 +31,22 @@ def test_what_is_chosen_stands_in_its_control_when_the_page_looks_there(page):
     page.open(text="a cat")
     Select(page.one("[id*='site']")).select_by_value("residual")
     page.wait(lambda: page.query.get("site") == "residual", "the address")
+
+
+LATE = """
+const { figure } = dash_component_api.getLayout('text-heat').props;
+const late = { ...figure, layout: { ...figure.layout, meta: { ...figure.layout.meta, late: true }, shapes: [] } };
+dash_clientside.set_props('text-heat', { figure: late });
+dash_clientside.plots.outline({ 'text-heat': arguments[0] });
+"""
+
+
+def test_an_outline_that_moves_as_another_figure_arrives_leaves_the_figure_and_is_in_it(page):
+    page.open(text="a cat", position=2)
+    outlines = page.figure("text-heat", "layout.shapes")
+    assert len(outlines) == 1
+    outlines[0]["y0"] -= 1
+    page.driver.execute_script(LATE, outlines)
+    page.wait(lambda: page.figure("text-heat", "layout.meta.late"), "the figure")
+    page.wait(lambda: page.figure("text-heat", "layout.shapes") == outlines, "the outline")
+    assert page.settled().figure("text-heat", "layout.meta.late")

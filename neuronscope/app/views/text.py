@@ -60,7 +60,7 @@ SCENES = {
     Text.HEAT: Scene(NAME, ("layer", "rule", "count", "page", "side"), "neurons"),
     Text.LAYERS: Scene(NAME, ("layer", "scale", "side"), "layers"),
     Text.STATISTICS: Scene(NAME, ("statistic", "side"), "statistics"),
-    Text.OUTLINES: Scene(NAME, ("tab", "layer", "position", "side")),
+    Text.OUTLINES: Scene(NAME, ("tab", "layer", "position", "page", "side")),
 }
 """What each part is drawn from. The locked token and, in the overview, the layer are outlines, which only move."""
 
