@@ -38,6 +38,7 @@ def test_axe_finds_nothing_serious_in_dialogs_and_notices(page):
     page.wait(lambda: page.notices)
     page.press("#picker-button")
     page.wait(lambda: page.all(".model-row"))
+    page.wait(lambda: page.one(".modal").value_of_css_property("opacity") == "1", "the dialog to have come")
     assert axe(page.driver) == []
 
 
