@@ -14,6 +14,7 @@ from neuronscope.errors import FileError, ModelDoesNotFit, ModelNotFound
 if TYPE_CHECKING:
     from neuronscope.analysis.fidelity import Fidelity
     from neuronscope.models.estimate import Estimate
+    from neuronscope.models.precision import Choice
     from neuronscope.scope import Workspace
     from neuronscope.vocabulary import ModelCard
 
@@ -86,7 +87,7 @@ def estimate_memory(model: Model, as_json: Json = False) -> None:
     from neuronscope.models.memory import memory
 
     found, free = estimate_model(model), memory(0).available
-    chosen = _auto(model, found, free)
+    chosen = _auto(found, free)
     if as_json:
         terminal.print_json(
             "models estimate",
@@ -94,13 +95,15 @@ def estimate_memory(model: Model, as_json: Json = False) -> None:
             parameters=found.parameters,
             bytes={precision.value: size for precision, size in found.bytes.items()},
             free=free,
-            auto=chosen,
+            auto=chosen and chosen.precision.value,
+            why=chosen and chosen.reason,
         )
         return
     table = terminal.table("precision", ">memory", "fits")
     for precision, size in found.bytes.items():
         fits = "yes" if size * 1.1 <= free else "no"
-        table.add_row(precision, megabytes(size), f"{fits}; auto chooses it" if precision == chosen else fits)
+        auto = f"; auto chooses it: {chosen.reason}" if chosen and precision == chosen.precision else ""
+        table.add_row(precision, megabytes(size), f"{fits}{auto}")
     terminal.show(table, f"{model}: {found.parameters:,} weights, on a CPU with {megabytes(free)} free.")
 
 
@@ -144,15 +147,15 @@ def model_fidelity(
     _show_fidelity(found)
 
 
-def _auto(model: str, found: Estimate, free: int) -> str | None:
-    """The precision that `auto` would choose on a CPU, None where nothing fits."""
+def _auto(found: Estimate, free: int) -> Choice | None:
+    """What `auto` would choose on a CPU, None where nothing fits."""
     import torch
     from transformers import PretrainedConfig
 
     from neuronscope.models.precision import choose
 
     try:
-        return choose("auto", PretrainedConfig(), torch.device("cpu"), found.bytes, free).precision.value
+        return choose("auto", PretrainedConfig(), torch.device("cpu"), found.bytes, free)
     except ModelDoesNotFit:
         return None
 

@@ -224,6 +224,8 @@ class ModelCard:
     """Whether it predicts the next token; an encoder does not."""
     sites: tuple[Site, ...] = field(default=())
     """The sites that can be captured."""
+    chosen: str = ""
+    """Why it is held in this precision, in words; nothing of a model that was in memory already."""
 
     @property
     def label(self) -> str:

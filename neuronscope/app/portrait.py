@@ -111,9 +111,10 @@ def memory(of: Portrait) -> Any:
     ]
     titles = (("Precision", ""), ("Weights take", "number-cell"), ("What to know", ""))
     head = html.Thead(html.Tr([html.Th(text, scope="col", className=name) for text, name in titles]))
+    chosen = f"Held in {card.precision}: {card.chosen}. " if card.chosen else ""
     text = (
-        f"One text of {card.context:,} tokens takes {readable(card.layers * card.neurons * card.context * 4)} of "
-        "activations: they are kept as float32 whatever the precision of the weights."
+        f"{chosen}One text of {card.context:,} tokens takes {readable(card.layers * card.neurons * card.context * 4)} "
+        "of activations: they are kept as float32 whatever the precision of the weights."
     )
     return html.Div([html.Table([head, html.Tbody(rows)], className="plain-table"), html.P(text, className="caption")])
 

@@ -69,9 +69,9 @@ def _row(scope: Scope, ready: Answer | None) -> Any:
     name = [html.Strong(model.label, title=model.name)]
     if shown:
         name += [" ", html.Span("on screen", className="badge-small ready")]
-    chosen = ", chosen by auto" if key.precision == "auto" else ""
+    chosen = f", chosen by auto: {model.chosen}" if key.precision == "auto" else ""
     held = html.Span(
-        [html.B(readable(model.bytes)), f" · {model.precision}{chosen} · {model.device}"], className="caption"
+        [html.B(readable(model.bytes)), f" · {model.device} · {model.precision}{chosen}"], className="caption"
     )
     return html.Li(
         [html.Div([html.Div(name), held], className="who"), html.Div(_buttons(key, shown=shown), className="tools")]

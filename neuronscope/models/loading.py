@@ -189,7 +189,8 @@ def load(
     check_weights(name, network, info)
     check_tokenizer(name, tokenizer, network)
     settle(network.eval())
-    return _checked(LoadedModel(network, tokenizer, family, _card(name, network, family, commit)))
+    card = replace(_card(name, network, family, commit), chosen=placement.choice.reason)
+    return _checked(LoadedModel(network, tokenizer, family, card))
 
 
 def attach(network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: str | None = None) -> LoadedModel:
@@ -212,7 +213,8 @@ def attach(network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: s
 def _with_adapter(model: LoadedModel, name: str) -> LoadedModel:
     """The card of a base that an adapter was merged into is of the adapter."""
     settle(model.network.eval())
-    return _checked(replace(model, card=_card(name, model.network, model.family, commit=None)))
+    card = replace(_card(name, model.network, model.family, commit=None), chosen=model.card.chosen)
+    return _checked(replace(model, card=card))
 
 
 def _place(name: str, revision: str | None, *, offline: bool, code: bool) -> tuple[Path, str | None]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import torch
 
 from neuronscope.errors import InputError, ModelDoesNotFit
-from neuronscope.models.precision import CHOICES, Precision, choose, loading_options
+from neuronscope.models.precision import CHOICES, Choice, Precision, choose, loading_options
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -53,8 +53,8 @@ class Free:
 class Placement:
     """What to load and where to."""
 
-    precision: Precision
-    """How the weights are held."""
+    choice: Choice
+    """How the weights are held, and why."""
     shares: dict[torch.device, int]
     """Bytes of weights to make room for on each device, that of the inputs first."""
     limits: dict[int | str, int] | None = None
@@ -63,7 +63,7 @@ class Placement:
     @property
     def options(self) -> dict[str, Any]:
         """What `from_pretrained` needs to load it so."""
-        options = loading_options(self.precision, next(iter(self.shares)))
+        options = loading_options(self.choice.precision, next(iter(self.shares)))
         return {**options, "device_map": "balanced", "max_memory": self.limits} if self.limits else options
 
 
@@ -77,8 +77,8 @@ def place(device: str, precision: str, config: PretrainedConfig, sizes: dict[Pre
     where = device_named(device)
     if device != SPREAD:
         try:
-            chosen = choose(precision, config, where, sizes, room.most(where)).precision
-            return Placement(chosen, {where: sizes[chosen]})
+            choice = choose(precision, config, where, sizes, room.most(where))
+            return Placement(choice, {where: sizes[choice.precision]})
         except ModelDoesNotFit:
             if device != "auto" or where.type != "cuda":
                 raise
@@ -116,19 +116,19 @@ def _spread(
     for devices, able in _ways(precision, sizes):
         endless = on_disk and _CPU in devices
         try:
-            chosen = choose(precision, config, devices[0], able, sys.maxsize if endless else room.most(*devices))
+            choice = choose(precision, config, devices[0], able, sys.maxsize if endless else room.most(*devices))
         except ModelDoesNotFit as error:
             refused = error
             continue
         # Beside the weights a tenth is left free, as everywhere.
         most = {device: int(room.most(device) / 1.1) for device in devices}
-        shares, left = {}, sizes[chosen.precision]
+        shares, left = {}, sizes[choice.precision]
         for device in devices:
             # Balancing them, accelerate may want any part of any GPU; the memory gets what they do not hold.
             shares[device] = most[device] if device.type == "cuda" else min(most[device], max(left, 0))
             left -= shares[device]
         limits = {device.index if device.type == "cuda" else device.type: size for device, size in most.items()}
-        return Placement(chosen.precision, shares, limits)
+        return Placement(choice, shares, limits)
     raise refused
 
 

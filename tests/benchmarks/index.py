@@ -33,7 +33,9 @@ def main() -> None:
     arguments.add_argument("--corpus", type=int, default=1_048_576)
     arguments.add_argument("--json", type=Path)
     asked = arguments.parse_args()
-    rows = ratios(asked.tokens, asked.corpus)
+    if asked.tokens < 16 * 8 * WINDOW:
+        arguments.error(f"--tokens {asked.tokens}: at least {16 * 8 * WINDOW}, of which every eighth batch runs bare")
+    rows = ratios(asked.tokens // WINDOW * WINDOW, asked.corpus)
     half = rows[len(rows) // 2 :]
     last = {way: statistics.median(row[way] for row in half) for way in ("index", "plain")}
     print(f"second half, median: index {last['index']:.3f}, collect and topk {last['plain']:.3f} of the bare forward")

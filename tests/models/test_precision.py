@@ -13,6 +13,7 @@ from transformers import AutoConfig, LlamaConfig
 
 from neuronscope.engine.capture import capture
 from neuronscope.errors import InputError, ModelDoesNotFit
+from neuronscope.models import precision as precision_module
 from neuronscope.models.estimate import estimate
 from neuronscope.models.loading import load
 from neuronscope.models.precision import Precision, choose, matrix
@@ -48,6 +49,22 @@ def test_auto_takes_the_best_that_fits_and_says_why(free: float, chosen: str) ->
     choice = choose("auto", tiny.llama().config, CPU, SIZES, int(free * GB))
     assert choice.precision == chosen
     assert choice.reason.startswith("full precision fits" if chosen == "float32" else "the best that fits")
+
+
+def test_auto_says_where_the_processor_is_slow_in_what_it_chose(monkeypatch: pytest.MonkeyPatch) -> None:
+    for fast in (True, False):
+        monkeypatch.setattr(precision_module, "computes_bfloat16", lambda fast=fast: fast)
+        choices = {free: choose("auto", tiny.llama().config, CPU, SIZES, free * GB) for free in (9, 5, 3)}
+        assert {free: "slow here" in choice.reason for free, choice in choices.items()} == {
+            9: False,
+            5: not fast,
+            3: False,
+        }
+
+
+def test_what_auto_chose_is_known_of_the_model(folder: str) -> None:
+    assert load(folder, device="cpu").card.chosen == "full precision fits"
+    assert load(folder, precision="bfloat16", device="cpu").card.chosen == "as asked"
 
 
 def test_float16_is_never_chosen_on_a_cpu() -> None:

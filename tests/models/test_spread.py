@@ -193,11 +193,11 @@ def test_a_model_goes_on_one_device_if_it_can_and_over_several_if_it_must(
     precision: str, room: Machine, chosen: str, devices: list[str]
 ) -> None:
     found = place("auto", precision, tiny.llama().config, SIZES, room)
-    assert found.precision == chosen
+    assert found.choice.precision == chosen
     assert list(map(str, found.shares)) == devices
     assert (found.limits is None) == (len(devices) == 1)
     if found.limits:
-        assert sum(found.shares.values()) >= SIZES[found.precision]
+        assert sum(found.shares.values()) >= SIZES[found.choice.precision]
         assert found.options["max_memory"] == found.limits
         assert set(found.limits) == {0, 1, *(["cpu"] if "cpu" in devices else [])}
 
