@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float, Integer
 
-from neuronscope.analysis.clustering import LEFT_OUT, Clusters, Curve, Grouping, cluster
+from neuronscope.analysis.clustering import LEFT_OUT, Clusters, Curve, Grouping, Profile, cluster
+from neuronscope.analysis.clustering import profile as together_and_apart
 from neuronscope.analysis.naming import distinctive, spoken
 from neuronscope.analysis.projection import Map, Projection, project
 from neuronscope.errors import InputError
@@ -119,6 +120,18 @@ def together(
         places, times = np.unique(positions[window == number], return_counts=True)
         at.append(int(places[np.argmax(times)]))
     return np.array(at, np.int64), votes[best]
+
+
+def profile(store: Store, rows: Sequence[int]) -> Profile:
+    """What some neurons do on average at each position of the sample: the mean of their standardised activations.
+
+    Each is standardised by its mean and standard deviation over the whole corpus; those that never vary are left out.
+    """
+    chosen = np.asarray(rows, np.int64)
+    chosen = chosen[np.asarray(store.statistics["variance"][chosen]) > 0]
+    table = store.statistics[chosen]
+    values = store.sample[chosen, : len(store.sampled)].astype(np.float64)
+    return together_and_apart((values - table["mean"][:, None]) / np.sqrt(table["variance"])[:, None])
 
 
 def _rows(

@@ -73,6 +73,9 @@ def cluster(
         int | None, typer.Option("--cluster", min=0, metavar="N", help="Show this cluster's neurons.")
     ] = None,
     layers: Layers = None,
+    neurons: Annotated[
+        str | None, typer.Option("--neurons", metavar="L0.N1,L2.N3", help="These neurons alone.")
+    ] = None,
     seed: Seed = 0,
     count: Count = 20,
     csv: Csv = None,
@@ -84,7 +87,8 @@ def cluster(
     if figure is not None and (k is not None or method not in ("kmeans", "minibatch")):
         raise FileError("The figure draws how the number of clusters was chosen: leave --k out, with k-means.")
     with terminal.progress("Clustering"):
-        found = opened.clusters(k, method=method, layers=layer_numbers(layers), seed=seed)
+        alone = neurons_of(neurons) if neurons else None
+        found = opened.clusters(k, method=method, layers=layer_numbers(layers), neurons=alone, seed=seed)
         size = len(found.members(number_)) if number_ is not None else 0
         saved = save_csv(found.assigned if number_ is None else _members(found, number_), csv)
         curve = found.grouping.curve

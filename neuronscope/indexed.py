@@ -17,7 +17,7 @@ from neuronscope.vocabulary import Band, Example, Histogram, ModelCard, Neuron, 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from neuronscope.analysis.clustering import Clusters
+    from neuronscope.analysis.clustering import Clusters, Profile
     from neuronscope.analysis.projection import Projection
     from neuronscope.analysis.responders import Background, Responders
     from neuronscope.analysis.reverse_query import Evidence, Question, ReverseQuery
@@ -281,6 +281,15 @@ class Index:
 
         positions, members = atlas.together(self.store, [self.row(neuron) for neuron in neurons], sign, count)
         return list(zip(self.contexts(positions), members.tolist(), strict=True))
+
+    def profile(self, neurons: Sequence[Neuron]) -> Profile:
+        """What some neurons do on average on random tokens: the mean of their standardised activations.
+
+        The tokens are those of `examples(neuron, kind="random")`; neurons that never vary are left out.
+        """
+        from neuronscope import atlas
+
+        return atlas.profile(self.store, [self.row(neuron) for neuron in neurons])
 
     def reverse_query(
         self, neurons: Neuron | Sequence[Neuron], n: Sequence[int] = (1, 2, 3), sign: str = "+", *, skips: bool = True

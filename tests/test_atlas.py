@@ -133,6 +133,33 @@ def test_a_folder_that_cannot_be_written_costs_the_keeping_alone(grouped, monkey
     assert not list((grouped.store.folder / "derived").glob(".*"))
 
 
+def test_a_profile_is_the_mean_of_standardised_activations_on_the_sampled_tokens(grouped):
+    neurons = [Neuron(0, 0), Neuron(1, 7)]
+    held = [grouped.examples(neuron, count=512, kind="random") for neuron in neurons]
+    z = []
+    for neuron, examples in zip(neurons, held, strict=True):
+        numbers = grouped.store.statistics[grouped.row(neuron)]
+        z.append((np.array([one.value for one in examples]) - numbers["mean"]) / np.sqrt(numbers["variance"]))
+    found = grouped.profile(neurons)
+    assert found.members == 2
+    assert found.together == pytest.approx(np.mean(z, axis=0))
+
+
+def test_a_profile_of_neurons_that_do_the_same_is_wider_than_if_each_were_active_for_itself(grouped):
+    alike = grouped.profile([Neuron(0, number) for number in range(0, 16, 4)])
+    assert alike.together.std() > 1.8 * alike.apart.std()
+    assert alike.apart.std() == pytest.approx(0.5, abs=0.1)
+    others = grouped.profile([Neuron(layer, number) for layer in range(3) for number in range(4)])
+    assert others.together.std() < 0.8 * alike.together.std()
+
+
+def test_a_profile_of_neurons_that_never_vary_is_of_none(index):
+    dead = [index.neuron(row) for row in np.flatnonzero(np.asarray(index.store.statistics["variance"]) == 0).tolist()]
+    assert dead
+    assert index.profile(dead).members == index.profile([]).members == 0
+    assert index.profile([*dead, Neuron(0, 0)]).members == 1
+
+
 def test_where_a_group_fires_together_most_members_have_a_strong_context(index):
     found = index.together([Neuron(0, 0), Neuron(0, 7)], count=5)
     assert len(found) == 5

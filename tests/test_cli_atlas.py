@@ -46,6 +46,8 @@ def test_clusters_are_listed_with_their_neurons(run: Run, index: Path, tmp_path:
     assert "Plotly.newPlot" in (tmp_path / "choice.html").read_text()
     status, out, _ = run("cluster", index, "--k", "6", "--cluster", "0")
     assert "L0.N" in out
+    some = answer(run, "cluster", index, "--k", "2", "--neurons", "L0.N0,L0.N1,L0.N2,L0.N7,L0.N8")
+    assert 0 < some["looked_at"] <= 5
 
 
 def test_senses_are_ranked_and_those_of_one_neuron_laid_out(run: Run, planted: Path, index: Path) -> None:

@@ -13,11 +13,12 @@ from jaxtyping import Float
 from neuronscope.app.held import Held, state
 from neuronscope.errors import InputError
 from neuronscope.figures import visible
-from neuronscope.vocabulary import layers_named
+from neuronscope.vocabulary import Neuron, layers_named
 
 if TYPE_CHECKING:
     from neuronscope.analysis.clustering import Clusters
     from neuronscope.analysis.projection import Projection
+    from neuronscope.app.groups import Groups
     from neuronscope.app.selection import Selection
     from neuronscope.indexed import Index
     from neuronscope.scope import Scope
@@ -31,9 +32,10 @@ _CARD, _TOKENS = 10, 3
 class Maps:
     """The last maps and clusters of one app, by what was asked of which state of which index."""
 
-    def __init__(self) -> None:
-        """None yet."""
+    def __init__(self, groups: Groups) -> None:
+        """None yet; `groups` are those whose neurons may be clustered by themselves."""
         self._held = Held(_KEPT)
+        self._groups = groups
 
     def projection(self, index: Index, selection: Selection) -> Projection:
         """The map; raises and may be cancelled as `Index.projection`."""
@@ -46,16 +48,22 @@ class Maps:
 
     def clusters(self, index: Index, selection: Selection) -> Clusters:
         """The clusters; raises and may be cancelled as `Index.clusters`."""
-        layers = layers_of(selection.layers, index)
+        layers, neurons = layers_of(selection.layers, index), self.within(index, selection)
 
         def find() -> Clusters:
-            return index.clusters(selection.k, method=selection.grouping, layers=layers)
+            return index.clusters(selection.k, method=selection.grouping, layers=layers, neurons=neurons)
 
-        return self._held.of(_clusters_key(index, selection), find)
+        return self._held.of(_clusters_key(index, selection, neurons), find)
 
     def known_clusters(self, index: Index, selection: Selection) -> Clusters | None:
         """The clusters, if they have been found in this process."""
-        return self._held.find(_clusters_key(index, selection))
+        return self._held.find(_clusters_key(index, selection, self.within(index, selection)))
+
+    def within(self, index: Index, selection: Selection) -> tuple[Neuron, ...] | None:
+        """The neurons that are clustered, None for all; raises `InputError` if no such group is kept."""
+        if selection.within is None:
+            return None
+        return self._groups.neurons(index.manifest.model, index.manifest.revision, selection.within)
 
     def tokens(self, index: Index) -> list[str]:
         """For every neuron of the model, the tokens of its strongest contexts, as a figure can show them."""
@@ -70,8 +78,8 @@ def _map_key(index: Index, selection: Selection) -> tuple[Any, ...]:
     return "map", *state(index), selection.projection, selection.layers
 
 
-def _clusters_key(index: Index, selection: Selection) -> tuple[Any, ...]:
-    return "clusters", *state(index), selection.grouping, selection.k, selection.layers
+def _clusters_key(index: Index, selection: Selection, neurons: tuple[Neuron, ...] | None) -> tuple[Any, ...]:
+    return "clusters", *state(index), selection.grouping, selection.k, selection.layers, neurons
 
 
 def layers_of(written: str | None, index: Index) -> tuple[int, ...] | None:

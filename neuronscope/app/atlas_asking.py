@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from neuronscope.scope import Scope, Workspace
 
 NAME = "atlas"
-_CLUSTERS = ("grouping", "k", "layers")
+_CLUSTERS = ("grouping", "k", "layers", "within")
 SCENES = {
     Atlas.ABOUT: Scene(NAME, ("layers", "k", "shade", "cluster", "group")),
     Atlas.MAP: Scene(NAME, ("projection", "shade", *_CLUSTERS)),

@@ -74,7 +74,10 @@ def _register_names(app: Dash, workspace: Workspace) -> None:
         else:
             app.groups.delete(*of, selection.group)
             called = None
-        return (kept or 0) + 1, {"group": called, "cluster": None}
+        changes = {"group": called, "cluster": None}
+        if selection.within == selection.group is not None:
+            changes["within"] = called  # it has another name now, or is no more
+        return (kept or 0) + 1, changes
 
     app.clientside_callback(
         "(presses) => Boolean(presses)",
@@ -90,6 +93,7 @@ def _register_csv(app: Dash, workspace: Workspace) -> None:
         Input(csv_id(Atlas.MAP), "n_clicks"),
         Input(csv_id(Atlas.CURVE), "n_clicks"),
         Input(csv_id(Atlas.PAGE_LAYERS), "n_clicks"),
+        Input(csv_id(Atlas.PAGE_PROFILE), "n_clicks"),
         Input(Atlas.PICKED_CSV, "n_clicks"),
         State(Atlas.PICKED, "data"),
         State(Frame.READY, "data"),
@@ -121,6 +125,8 @@ def _kept(app: Dash, part: Any, selection: Selection, index: Index, picked: list
         layers = pd.Series([neuron.layer for neuron in members_of(app, selection, index).neurons])
         counts = layers.value_counts().reindex(range(index.manifest.layers), fill_value=0)
         return pd.DataFrame({"layer": counts.index, "members": counts.to_numpy()}), panels.LAYERS_FILE
+    if part == csv_id(Atlas.PAGE_PROFILE):
+        return index.profile(members_of(app, selection, index).neurons).table, panels.PROFILE_FILE
     projection = app.maps.projection(index, selection)
     table = projection.table.merge(index.statistics()[["layer", "neuron", "frequency", "kurtosis", "max"]])
     if clusters is not None:

@@ -38,8 +38,8 @@ def page_head(members: Members, number_of: int | None) -> list[Any]:
     return heading(html.Bdi(members.name), said)
 
 
-def page_tools(members: Members) -> list[Any]:
-    """The way back, and the way to Search."""
+def page_tools(members: Members, *, kept: bool) -> list[Any]:
+    """The way back, the way to Search, and from a kept group to the clusters in it."""
     asked = " ".join(map(str, members.neurons[:MOST]))
     most = "" if len(members.neurons) <= MOST else f", the {MOST} of the largest loading"
     search = go(
@@ -50,7 +50,8 @@ def page_tools(members: Members) -> list[Any]:
         neurons=asked,
         sign=members.sign,
     )
-    return [search, go([icon("arrow-left"), "All clusters"], cluster=None, group=None)]
+    inside = go([icon("diagram-3"), "Clusters in it"], within=members.name, cluster=None, group=None)
+    return [search, *([inside] if kept else []), go([icon("arrow-left"), "All clusters"], cluster=None, group=None)]
 
 
 def page_facts(members: Members, clusters: Clusters | None) -> list[Any]:

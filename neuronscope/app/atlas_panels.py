@@ -34,7 +34,7 @@ GROUPINGS = {
     "agglomerative": "Agglomerative",
     "hdbscan": "HDBSCAN",
 }
-MAP_FILE, CURVE_FILE, LAYERS_FILE = "atlas-map", "atlas-choice", "atlas-layers"
+MAP_FILE, CURVE_FILE, LAYERS_FILE, PROFILE_FILE = "atlas-map", "atlas-choice", "atlas-layers", "atlas-profile"
 
 
 class Atlas:
@@ -84,6 +84,8 @@ class Atlas:
     PAGE_TABLE = "atlas-page-table"
     PAGE_LAYERS = "atlas-page-layers"
     PAGE_LAYERS_HEAD = "atlas-page-layers-head"
+    PAGE_PROFILE = "atlas-page-profile"
+    PAGE_PROFILE_HEAD = "atlas-page-profile-head"
     PAGE_NAME = "atlas-page-name"
     PAGE_KEEP = "atlas-page-keep"
     PAGE_RENAME = "atlas-page-rename"
@@ -211,6 +213,8 @@ def _clusters(selection: Selection) -> list[Any]:
 def _page() -> Any:
     plot = graph(Atlas.PAGE_LAYERS, 200, "Members in each layer")
     layers = card(Atlas.PAGE_LAYERS_HEAD, plot, tools=graph_tools(Atlas.PAGE_LAYERS, LAYERS_FILE))
+    course = graph(Atlas.PAGE_PROFILE, 240, "How often the members together are how active")
+    profile = card(Atlas.PAGE_PROFILE_HEAD, course, tools=graph_tools(Atlas.PAGE_PROFILE, PROFILE_FILE))
     reading = html.P("Asking what excites them …", id=Atlas.PAGE_READING, className="caption", hidden=True)
     head = card(
         Atlas.PAGE_HEAD,
@@ -219,7 +223,7 @@ def _page() -> Any:
         tools=[html.Span(id=Atlas.PAGE_TOOLS, className="tools")],
     )
     members = card(heading("Members"), members_grid(), tools=[table_tools(Atlas.PAGE_TABLE)])
-    left = html.Div([head, members, layers], className="atlas-column")
+    left = html.Div([head, members, profile, layers], className="atlas-column")
     right = html.Div([reading, html.Div(id=Atlas.PAGE_READ)], className="atlas-column")
     return html.Div([left, right], className="atlas-page")
 

@@ -125,6 +125,8 @@ class Selection:
     """How clusters are found."""
     k: int | None = None
     """How many; None for the suggested number."""
+    within: str | None = None
+    """The kept group whose neurons are clustered, by name; None for all neurons."""
     cluster: int | None = None
     """The cluster that is looked at, None if none is."""
     group: str | None = None
@@ -236,6 +238,7 @@ _LETS_GO: Mapping[str, tuple[str, ...]] = {
         "member",
         "layers",
         "k",
+        "within",
         "cluster",
         "group",
         "drift",
@@ -255,6 +258,7 @@ _LETS_GO: Mapping[str, tuple[str, ...]] = {
     "layers": ("cluster",),
     "grouping": ("k", "cluster"),
     "k": ("cluster",),
+    "within": ("k", "cluster"),
     "rule": ("page",),
     "count": ("page",),
 }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from neuronscope.figures.atlas import neuron_map
     from neuronscope.figures.captions import empty
-    from neuronscope.figures.clusters import cluster_choice, cluster_layers
+    from neuronscope.figures.clusters import cluster_choice, cluster_layers, cluster_profile
     from neuronscope.figures.comparisons import difference, difference_table, layers, layers_table
     from neuronscope.figures.corpus import corpus_histogram, corpus_histogram_table
     from neuronscope.figures.distributions import histogram, histogram_table
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "atlas": ("neuron_map",),
     "captions": ("empty",),
-    "clusters": ("cluster_choice", "cluster_layers"),
+    "clusters": ("cluster_choice", "cluster_layers", "cluster_profile"),
     "comparisons": ("difference", "difference_table", "layers", "layers_table"),
     "corpus": ("corpus_histogram", "corpus_histogram_table"),
     "distributions": ("histogram", "histogram_table"),
@@ -72,6 +72,7 @@ _HOMES = {
 ALL = (
     "cluster_choice",
     "cluster_layers",
+    "cluster_profile",
     "corpus_histogram",
     "difference",
     "drift_course",
@@ -108,6 +109,7 @@ __all__ = [
     "clicked",
     "cluster_choice",
     "cluster_layers",
+    "cluster_profile",
     "corpus_histogram",
     "corpus_histogram_table",
     "difference",

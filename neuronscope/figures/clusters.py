@@ -1,4 +1,4 @@
-"""Clusters of neurons as figures: how many there are, and in which layers a group of neurons lies."""
+"""Clusters of neurons as figures: how many there are, in which layers a group lies, and what it does on average."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from neuronscope.analysis.clustering import Curve
+from neuronscope.analysis.clustering import Curve, Profile
 from neuronscope.figures import captions
+from neuronscope.figures.distributions import edges, histogram
 from neuronscope.figures.theme import Mode, palette
 from neuronscope.vocabulary import Neuron, Source
+
+_BINS = 48
+_NONE = 0.5
+"""Where a count of none is drawn on the logarithmic scale of counts: at its lower end."""
 
 
 def cluster_choice(
@@ -94,3 +99,39 @@ def cluster_layers(
         meta={"kind": "cluster_layers", **captions.source_meta(source), "neurons": len(neurons)},
         height=height,
     )
+
+
+def cluster_profile(
+    profile: Profile, *, name: str = "", source: Source | None = None, mode: Mode = "light", height: int = 300
+) -> go.Figure:
+    """How often a group is how active on random tokens, by the mean of its members' standardised activations.
+
+    Bars are the group as it is, the line what its members would come to if each were active for itself.
+    """
+    figure = histogram(
+        profile.together,
+        bins=_BINS,
+        name=name or "the group",
+        of="mean activation",
+        unit="standard deviations",
+        source=source,
+        mode=mode,
+        height=height,
+    )
+    if not profile.members:
+        return figure
+    ends = edges(profile.together, _BINS)
+    counts, _ = np.histogram(np.clip(profile.apart, ends[0], ends[-1]), ends)
+    figure.add_scatter(
+        x=np.repeat(ends, 2).astype(np.float32),
+        y=np.repeat([_NONE, *np.maximum(counts, _NONE), _NONE], 2).astype(np.float32)[1:-1],
+        mode="lines",
+        line={"color": palette(mode).accent, "width": 1.5},
+        name="if each were active for itself",
+        hoverinfo="skip",
+    )
+    figure.update_traces(showlegend=False, selector={"type": "bar"})
+    figure.update_traces(showlegend=False, selector={"mode": "markers"})
+    captions.lay_out(figure, legend={"x": 1, "xanchor": "right", "y": 1, "yanchor": "top"})
+    figure.layout.showlegend = True
+    return figure

@@ -27,6 +27,8 @@ def histogram(
     bins: int = 60,
     marker: float | None = None,
     name: str = "",
+    of: str = "activation",
+    unit: str = "",
     source: Source | None = None,
     mode: Mode = "light",
     height: int = 300,
@@ -34,9 +36,10 @@ def histogram(
     """The distribution of some activations, of one neuron or of many: counts on a logarithmic scale, coloured by sign.
 
     No bin holds both signs: zero is an edge. Ticks below the axis mark the 20 values of largest magnitude; `marker`
-    draws a line at one value, such as that of the token under the mouse. `name` says whose values they are.
+    draws a line at one value, such as that of the token under the mouse. `name` says whose values they are, `of` what
+    they are, in a word for one of them, and `unit` what they are counted in.
     """
-    title = f"Activations of {name}" if name else "Activations"
+    title = f"{of.capitalize()}s of {name}" if name else f"{of.capitalize()}s"
     finite = _finite(values)
     if not finite.size:
         return captions.empty("There are no values to count.", mode, title=title, height=height)
@@ -60,7 +63,7 @@ def histogram(
         bargap=0,
         xaxis={
             "anchor": "y2",
-            "title": {"text": "activation"},
+            "title": {"text": f"{of}, in {unit}" if unit else of},
             "zeroline": True,
             "zerolinewidth": 1,
             "zerolinecolor": colours.muted,

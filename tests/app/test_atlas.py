@@ -30,6 +30,11 @@ def scope(workspace):
     return workspace.attach(gpt2(), tokenizer(), "small")
 
 
+@pytest.fixture
+def maps(tmp_path):
+    return atlas_answers.Maps(Groups(tmp_path))
+
+
 @pytest.fixture(scope="module")
 def index(scope, tmp_path_factory):
     rng = np.random.default_rng(0)
@@ -107,8 +112,8 @@ def test_a_neurons_tokens_are_those_of_its_strongest_contexts(index):
     assert max(len(said.split(" ")) for said in tokens) <= 3
 
 
-def test_maps_and_clusters_are_held_by_what_was_asked(index):
-    maps, selection = atlas_answers.Maps(), Selection(view="atlas")
+def test_maps_and_clusters_are_held_by_what_was_asked(index, maps):
+    selection = Selection(view="atlas")
     assert maps.known_clusters(index, selection) is None
     found = maps.clusters(index, selection)
     assert maps.known_clusters(index, selection) is found
@@ -118,8 +123,7 @@ def test_maps_and_clusters_are_held_by_what_was_asked(index):
     assert len(maps.projection(index, Selection(view="atlas", layers="0")).rows) < len(drawn.rows)
 
 
-def test_values_are_of_every_neuron_and_senses_of_none_before_a_survey(scope, index):
-    maps = atlas_answers.Maps()
+def test_values_are_of_every_neuron_and_senses_of_none_before_a_survey(scope, index, maps):
     total = index.manifest.layers * index.manifest.neurons
     assert len(atlas_answers.values_of(maps, scope, index, "density")) == total
     assert len(atlas_answers.values_of(maps, scope, index, "kurtosis")) == total
@@ -130,14 +134,14 @@ def test_values_are_of_every_neuron_and_senses_of_none_before_a_survey(scope, in
     assert len(atlas_answers.values_of(maps, scope, index, "senses")) == total
 
 
-def test_a_map_is_coloured_by_the_drift_to_the_last_checkpoint(scope, index):
+def test_a_map_is_coloured_by_the_drift_to_the_last_checkpoint(scope, index, maps):
     class Measured:
         checkpoints = ("base", "step-1", "step-2")
 
         def records(self, number):
             return {"drift": np.full(3, number)}
 
-    found = atlas_answers.values_of(atlas_answers.Maps(), scope, index, "drift", Measured())
+    found = atlas_answers.values_of(maps, scope, index, "drift", Measured())
     assert found.tolist() == [2, 2, 2]
 
 
@@ -199,9 +203,28 @@ def test_a_group_is_asked_what_excites_it_and_where_it_fires_together(scope, ind
 
 def test_a_page_of_a_group_leads_to_search_with_256_neurons_at_most(index):
     many = atlas_members.of_group("many", [index.neuron(row) for row in range(60)] * 5, index, None)
-    link = json.loads(getattr(atlas_page.page_tools(many)[0], "data-go"))
+    link = json.loads(getattr(atlas_page.page_tools(many, kept=False)[0], "data-go"))
     assert link["view"] == "search"
     assert len(link["neurons"].split()) == 256
+
+
+def test_a_kept_group_leads_to_the_clusters_in_it_and_these_are_of_its_neurons_alone(index, tmp_path):
+    groups = Groups(tmp_path)
+    maps, m = atlas_answers.Maps(groups), index.manifest
+    neurons = [Neuron(1, number) for number in range(20)]
+    groups.keep(m.model, m.revision, "some", neurons)
+    group = atlas_members.of_group("some", neurons, index, None)
+    links = [json.loads(getattr(link, "data-go")) for link in atlas_page.page_tools(group, kept=True)]
+    assert {"within": "some", "cluster": None, "group": None} in links
+    selection = Selection(view="atlas", group="some", k=5, cluster=2).go(within="some", group=None)
+    assert (selection.within, selection.k, selection.cluster) == ("some", None, None)
+    found = maps.clusters(index, selection)
+    assert set(map(index.neuron, found.rows.tolist())) <= set(neurons)
+    assert maps.known_clusters(index, selection) is found
+    assert maps.known_clusters(index, Selection(view="atlas")) is None
+    groups.delete(m.model, m.revision, "some")
+    with pytest.raises(InputError, match="No group called 'some'"):
+        maps.clusters(index, selection)
 
 
 def test_only_gated_models_are_coloured_by_gate_and_up():

@@ -150,6 +150,13 @@ def test_neurons_drawn_round_become_a_group(page):
     page.wait(lambda: page.query == {"view": "atlas", "group": "three"}, "the group")
     page.wait(lambda: "3 neurons" in page.one("#atlas-page-head").text, "its page")
     page.settled()
+    assert page.figure("atlas-page-profile", "data.length") == 3
+    page.press("#atlas-page-tools .press:nth-child(2)")
+    page.wait(lambda: page.query == {"view": "atlas", "within": "three"}, "the address")
+    page.wait(lambda: "Clusters in three" in page.one("#atlas-clusters-head").text, "the clusters in it")
+    page.driver.back()
+    page.wait(lambda: page.one("#atlas-page-delete").is_displayed(), "its page again")
+    page.settled()
     page.one("#atlas-page-delete").click()
     page.wait(lambda: expected_conditions.alert_is_present()(page.driver), "the question")
     page.driver.switch_to.alert.accept()

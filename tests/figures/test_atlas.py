@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neuronscope.analysis.clustering import Clusters, Curve, cluster
+from neuronscope.analysis.clustering import Clusters, Curve, cluster, profile
 from neuronscope.analysis.projection import Projection, project
 from neuronscope.errors import InputError
-from neuronscope.figures import DARK, LIGHT, cluster_choice, cluster_layers, neuron_map
+from neuronscope.figures import DARK, LIGHT, cluster_choice, cluster_layers, cluster_profile, neuron_map
 from neuronscope.figures.atlas import window
 from neuronscope.figures.theme import visible
 from neuronscope.vocabulary import Neuron, Source
@@ -177,3 +177,20 @@ def test_layers_of_a_group_count_its_neurons():
     assert array(drawn(figure)["data"][0]["y"]).tolist() == [1, 0, 2, 0]
     assert figure.layout.title.subtitle.text == "3 neurons in 2 layers"
     assert cluster_layers([], 4).layout.meta["kind"] == "empty"
+
+
+def test_a_profile_shows_the_group_as_it_is_beside_each_neuron_for_itself():
+    z = np.tile(np.random.default_rng(0).normal(size=400), (9, 1))
+    figure = cluster_profile(profile(z), name="same")
+    bars, _rug, line = drawn(figure)["data"]
+    assert array(bars["y"]).sum() == 400
+    assert np.ptp(array(bars["x"])) > 4
+    line_at, heights = array(line["x"]), array(line["y"])
+    inside = line_at[heights > 0.5]
+    assert -1.3 < inside.min() < inside.max() < 1.3
+    assert figure.layout.xaxis.title.text == "mean activation, in standard deviations"
+    assert figure.layout.meta["title"] == "Mean activations of same"
+
+
+def test_a_profile_of_nothing_says_so():
+    assert cluster_profile(profile(np.zeros((0, 5)))).layout.meta["kind"] == "empty"

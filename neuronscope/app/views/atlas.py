@@ -57,8 +57,8 @@ def layout(selection: Selection, model: str) -> Any:
 
 def register(app: Dash, workspace: Workspace) -> None:
     """Register the view's callbacks."""
-    app.maps = answers.Maps()
     app.groups = Groups(workspace.settings.data_folder)
+    app.maps = answers.Maps(app.groups)
     scenes.register(app, NAME, SCENES)
     _register_place(app, workspace)
     register_map(app, workspace)
