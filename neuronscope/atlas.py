@@ -19,7 +19,7 @@ from neuronscope.analysis.naming import distinctive, spoken
 from neuronscope.analysis.projection import Map, Projection, project
 from neuronscope.errors import InputError
 from neuronscope.index import derived
-from neuronscope.index.plan import Cases
+from neuronscope.index.layout import Cases
 
 if TYPE_CHECKING:
     from neuronscope.index.store import Store

@@ -130,7 +130,7 @@ class Index:
     @property
     def cases(self) -> tuple[str, ...]:
         """The kinds of context told apart: `+ -`, or the signs of gate and up."""
-        from neuronscope.index.plan import Cases
+        from neuronscope.index.layout import Cases
 
         return Cases.of(self.manifest.gated).names
 
@@ -181,8 +181,8 @@ class Index:
                 listed.append((position, value))
             listed.sort(key=lambda one: -one[1] * turned)
             # Evenly over the band: the first `count` would show its upper end alone.
-            spread = np.unique(np.linspace(0, len(listed) - 1, min(count, len(listed))).round().astype(int))
-            chosen = [listed[place] for place in spread]
+            spread = np.linspace(0, len(listed) - 1, min(count, len(listed))).round().astype(int)
+            chosen = [listed[place] for place in sorted(set(spread.tolist()))]
             examples = tuple(self._example(p, v) for p, v in chosen)
             ends = sorted((low * extreme * turned, high * extreme * turned))
             found.append(Band(ends[0], ends[1], float(counts[inside].sum()) / total, examples))
@@ -404,7 +404,7 @@ class Index:
         return None if neurons is None else np.array([self.row(neuron) for neuron in neurons], dtype=np.int64)
 
     def _edges(self, layer: int) -> Float[np.ndarray, " edges"]:
-        from neuronscope.index.accumulators import bin_edges
+        from neuronscope.index.layout import bin_edges
 
         return bin_edges(self.manifest.scales[layer])
 

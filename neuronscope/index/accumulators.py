@@ -21,7 +21,8 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from neuronscope.index.excerpts import AFTER, BEFORE, NO_VALUE
-from neuronscope.index.plan import BINS, BUCKETS, CONTEXT, KEPT_CONTEXTS, Batch, Cases, K
+from neuronscope.index.layout import BINS, Cases
+from neuronscope.index.plan import BUCKETS, CONTEXT, KEPT_CONTEXTS, Batch, K
 
 NOTHING = -(1 << 63)
 """The key of an empty place: below every other."""
@@ -60,16 +61,6 @@ def bins(values: Float[Tensor, "*n"], scale: float) -> Integer[Tensor, "*n"]:
     half = BINS // 2 - 1
     steps = (values.abs() * (128 / scale)).clamp_(min=0.5).log2_().mul_(half / 15).floor_().clamp_(-1, half - 1)
     return (torch.sign(values) * (steps + 1)).to(torch.int64) + BINS // 2
-
-
-def bin_edges(scale: float) -> Float[np.ndarray, " edges"]:
-    """Lower edges of bins 1 to 127, and the upper edge of the last: 128 numbers, bin i between edges i - 1 and i.
-
-    Bin 0 is never used; the outermost edges are nominal, since the outermost bins take all that is beyond.
-    """
-    half = BINS // 2 - 1
-    positive = scale / 128 * 2.0 ** (np.arange(half + 1) * 15 / half)
-    return np.concatenate([-positive[::-1], positive])
 
 
 @dataclass

@@ -27,8 +27,6 @@ K = 50
 KEPT_CONTEXTS = 20
 """How many of them keep the values around the peak."""
 CONTEXT = BEFORE + 1 + AFTER
-BINS = 128
-"""Bins of the histogram."""
 SHARD_TOKENS = 65_536
 """Tokens of a shard; more where a corpus would otherwise have more than `MOST_SHARDS` of them."""
 MOST_SHARDS = 1024
@@ -41,25 +39,6 @@ COUNTED, LEAST_SHARE = 16_384, 1 / 32
 """The histogram counts about this many tokens, drawn by hash, and of a large corpus this share."""
 _TABLE_BYTES = 256 << 20
 """Memory for the sums and maxima of the tabulated tokens of one shard."""
-
-
-@dataclass(frozen=True)
-class Cases:
-    """The kinds of context told apart: both signs, or in a gated MLP the four signs of gate and up."""
-
-    names: tuple[str, ...]
-    """How each is called."""
-    signs: tuple[int, ...]
-    """The sign that the activation then has."""
-
-    @classmethod
-    def of(cls, gated: bool) -> Cases:
-        """The cases of an MLP."""
-        return cls(("++", "+-", "-+", "--"), (1, -1, -1, 1)) if gated else cls(("+", "-"), (1, -1))
-
-    def allowed(self, case: int, gate: Tensor) -> Tensor:
-        """Where the gate has the sign of `case`."""
-        return gate > 0 if self.names[case][0] == "+" else gate <= 0
 
 
 @dataclass(frozen=True, eq=False)

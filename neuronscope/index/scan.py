@@ -17,7 +17,8 @@ from torch import Tensor
 
 from neuronscope.engine.capture import Place, See, evaluating, run
 from neuronscope.index.accumulators import Accumulator
-from neuronscope.index.plan import Batch, Cases, Plan
+from neuronscope.index.layout import Cases
+from neuronscope.index.plan import Batch, Plan
 from neuronscope.index.state import State
 from neuronscope.models.loading import Lend
 from neuronscope.vocabulary import ModelCard, Site

@@ -15,7 +15,8 @@ from jaxtyping import Bool, Float, Integer
 
 from neuronscope.index.accumulators import NOTHING, unpack
 from neuronscope.index.excerpts import NO_VALUE
-from neuronscope.index.plan import BINS, BUCKETS, CONTEXT, KEPT_CONTEXTS, K
+from neuronscope.index.layout import BINS
+from neuronscope.index.plan import BUCKETS, CONTEXT, KEPT_CONTEXTS, K
 from neuronscope.shrinkage import posterior, random_effects
 
 HIGHEST, LOWEST = 64, 32

@@ -36,13 +36,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from neuronscope.errors import BusyIndex, DamagedIndex, FileError, NoIndex, OtherIndex
 from neuronscope.index.read_corpus import ReadCorpus
-from neuronscope.index.state import State
 from neuronscope.index.writing import put_json
+
+if TYPE_CHECKING:
+    from neuronscope.index.state import State
 
 SCHEMA = 2
 MANIFEST = "manifest.json"
@@ -265,6 +268,8 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def resume(folder: Path, manifest: Manifest) -> State:
     """The state to go on from; raises `DamagedIndex` if it is not what was written."""
+    from neuronscope.index.state import State
+
     verify(folder, manifest.resume)
     arrays = {Path(file).stem: np.load(folder / file, allow_pickle=False) for file in manifest.resume}
     return State(manifest.seen, manifest.apart, arrays)
@@ -283,6 +288,8 @@ def has_shard(folder: Path, shard: int) -> bool:
 
 def read_shard(folder: Path, shard: int) -> State:
     """A shard that `write_shard` wrote; raises `DamagedIndex` if it cannot be read."""
+    from neuronscope.index.state import State
+
     place = folder / _SHARDS / f"{shard:06d}"
     try:
         arrays = {path.stem: np.load(path, allow_pickle=False) for path in place.glob("*.npy")}

@@ -76,7 +76,8 @@ def ratios(tokens: int, corpus: int) -> list[dict[str, float]]:
 
     from neuronscope.engine.capture import evaluating, forward, run
     from neuronscope.index import plan as planning
-    from neuronscope.index.plan import Cases, Plan
+    from neuronscope.index.layout import Cases
+    from neuronscope.index.plan import Plan
     from neuronscope.index.scan import _Layers, scales
     from neuronscope.models.loading import attach, load
     from neuronscope.vocabulary import Site

@@ -9,8 +9,9 @@ import pytest
 import scipy.stats
 
 from neuronscope.index import accumulators, plan
-from neuronscope.index.accumulators import NO_VALUE, bin_edges, bins, pack, unpack
-from neuronscope.index.plan import AFTER, BEFORE, KEPT_CONTEXTS, Cases, K, Plan, hashes
+from neuronscope.index.accumulators import NO_VALUE, bins, pack, unpack
+from neuronscope.index.layout import Cases, bin_edges
+from neuronscope.index.plan import AFTER, BEFORE, KEPT_CONTEXTS, K, Plan, hashes
 from neuronscope.index.reading import read
 from neuronscope.index.scan import scales, scan_shard
 from neuronscope.index.state import HIGHEST, NO_TOKEN, State, sketches, statistics, tokens_of

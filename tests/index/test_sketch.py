@@ -11,7 +11,8 @@ import torch
 
 from neuronscope.index import plan
 from neuronscope.index.accumulators import Accumulator
-from neuronscope.index.plan import BUCKETS, Batch, Cases, Plan, hashes, sketched
+from neuronscope.index.layout import Cases
+from neuronscope.index.plan import BUCKETS, Batch, Plan, hashes, sketched
 from neuronscope.index.reading import read
 from neuronscope.index.scan import scales, scan_shard
 from neuronscope.index.state import State, sketches
