@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -222,3 +224,20 @@ def _with_green(folder: Path) -> Path:
         lines[place] = json.dumps({"text": "the green tree"})
     (folder / "green.jsonl").write_text("\n".join(lines), "utf-8")
     return folder / "green.jsonl"
+
+
+ASKED = """
+import sys
+import neuronscope as ns
+
+index, neurons = ns.open_index(sys.argv[1]), [ns.Neuron(0, 0), ns.Neuron(1, 3)]
+index.examples(neurons[0]), index.bands(neurons[0]), index.histogram(neurons[0]), index.nearest(neurons[0])
+index.statistics(), index.reverse_query(neurons), index.responders("the"), index.together(neurons)
+index.profile(neurons), index.clusters(2), index.projection()
+assert "torch" not in sys.modules
+"""
+
+
+def test_an_index_is_asked_without_pytorch(small: tuple[Scope, Index]) -> None:
+    _, index = small
+    subprocess.run([sys.executable, "-c", ASKED, str(index.store.folder)], check=True)

@@ -96,11 +96,19 @@ class ReadCorpus:
     @cached_property
     def shown(self) -> dict[int, tuple[str, str]]:
         """For each id that occurs, the tokenizer's own piece and how it is shown alone; raises `DamagedIndex`."""
+        return {int(i): (piece, display) for i, (piece, display) in self._vocabulary.items()}
+
+    @cached_property
+    def _vocabulary(self) -> dict[str, list[str]]:
+        """The same as it is in the file, which is enough for the few tokens of a context."""
+        import orjson
+
         try:
-            held = json.loads((self.folder / "vocabulary.json").read_text("utf-8"))
-            return {int(i): (piece, display) for i, (piece, display) in held.items()}
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+            held = orjson.loads((self.folder / "vocabulary.json").read_bytes())
+            next(iter(held.values()), ["", ""])[1]
+        except (OSError, ValueError, TypeError, AttributeError, LookupError) as error:
             raise DamagedIndex(f"The vocabulary in {self.folder} is damaged: {error}. {_AGAIN}") from error
+        return held
 
     @property
     def window(self) -> int:
@@ -161,7 +169,8 @@ class ReadCorpus:
 
     def display(self, token: int) -> str:
         """How one id is shown when it stands alone."""
-        return self.shown[int(token)][1] if int(token) in self.shown else f"⟨{token}⟩"
+        known = self._vocabulary.get(str(token))
+        return f"⟨{token}⟩" if known is None else known[1]
 
     def tokens(self, first: int, last: int) -> Tokens:
         """The positions `first` to `last`, the latter not included, as `Tokens`.
@@ -186,7 +195,7 @@ class ReadCorpus:
         offsets = np.stack([character[start - low], character[stop - low]], axis=1)
         ids = self.ids[begin:end].astype(np.int64)
         special = np.array([i in self._special for i in ids.tolist()], dtype=bool)
-        pieces = tuple(self.shown[i][0] for i in ids.tolist())
+        pieces = tuple(self._vocabulary[str(i)][0] for i in ids.tolist())
         shown = displays(Tokens(raw.tobytes().decode("utf-8"), ids, offsets, pieces, special))
         asked = slice(first - begin, last - begin)
         return _from_its_start(raw.tobytes().decode("utf-8"), ids[asked], offsets[asked], shown[asked], special[asked])
