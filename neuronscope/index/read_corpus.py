@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 from jaxtyping import Bool, Int64, Integer, Shaped, UInt8
 
 from neuronscope.errors import DamagedIndex, NoIndex, NoSuchToken, OtherIndex
@@ -60,6 +61,8 @@ class ReadCorpus:
     `first` position; `byte`, where its text starts in `text`."""
     text: UInt8[np.ndarray, " bytes"]
     """Every document's text in UTF-8, one after the other."""
+    vocabulary: dict[str, list[str]]
+    """`shown` as it stands in the file, which is enough for the few tokens of a context."""
 
     @classmethod
     def open(cls, folder: Path | str) -> ReadCorpus:
@@ -68,8 +71,7 @@ class ReadCorpus:
         Raises:
             NoIndex: if there is none.
             OtherIndex: if a program with another layout wrote it.
-            DamagedIndex: if its files are not as they were written; what is in them is checked by `verify`, and the
-                vocabulary is read when it is first asked for.
+            DamagedIndex: if its files are not as they were written; what is in the arrays is checked by `verify`.
         """
         place = Path(folder).expanduser() / NAME
         if not (place / "corpus.json").is_file():
@@ -80,13 +82,12 @@ class ReadCorpus:
                 raise OtherIndex(
                     f"{place} has layout {about['schema']}, and this program reads layout {SCHEMA}. {_AGAIN}"
                 )
-            if not (place / "vocabulary.json").is_file():
-                raise ValueError("it has no vocabulary.json")
+            vocabulary = orjson.loads((place / "vocabulary.json").read_bytes())
             arrays = {name: _mapped(place / f"{name}.npy", length) for name, length in about["lengths"].items()}
             text = np.memmap(place / "text.utf8", np.uint8, mode="r").view(np.ndarray)
             if len(text) != about["bytes"]:
                 raise ValueError(f"text.utf8 has {len(text):,} bytes, not {about['bytes']:,}")
-            return cls(place, about, text=text, **arrays)
+            return cls(place, about, text=text, vocabulary=vocabulary, **arrays)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DamagedIndex(f"The corpus in {place} is damaged: {error}. {_AGAIN}") from error
 
@@ -95,20 +96,8 @@ class ReadCorpus:
 
     @cached_property
     def shown(self) -> dict[int, tuple[str, str]]:
-        """For each id that occurs, the tokenizer's own piece and how it is shown alone; raises `DamagedIndex`."""
-        return {int(i): (piece, display) for i, (piece, display) in self._vocabulary.items()}
-
-    @cached_property
-    def _vocabulary(self) -> dict[str, list[str]]:
-        """The same as it is in the file, which is enough for the few tokens of a context."""
-        import orjson
-
-        try:
-            held = orjson.loads((self.folder / "vocabulary.json").read_bytes())
-            next(iter(held.values()), ["", ""])[1]
-        except (OSError, ValueError, TypeError, AttributeError, LookupError) as error:
-            raise DamagedIndex(f"The vocabulary in {self.folder} is damaged: {error}. {_AGAIN}") from error
-        return held
+        """For each id that occurs, the tokenizer's own piece and how it is shown alone."""
+        return {int(i): (piece, display) for i, (piece, display) in self.vocabulary.items()}
 
     @property
     def window(self) -> int:
@@ -169,7 +158,7 @@ class ReadCorpus:
 
     def display(self, token: int) -> str:
         """How one id is shown when it stands alone."""
-        known = self._vocabulary.get(str(token))
+        known = self.vocabulary.get(str(token))
         return f"⟨{token}⟩" if known is None else known[1]
 
     def tokens(self, first: int, last: int) -> Tokens:
@@ -195,7 +184,7 @@ class ReadCorpus:
         offsets = np.stack([character[start - low], character[stop - low]], axis=1)
         ids = self.ids[begin:end].astype(np.int64)
         special = np.array([i in self._special for i in ids.tolist()], dtype=bool)
-        pieces = tuple(self._vocabulary[str(i)][0] for i in ids.tolist())
+        pieces = tuple(self.vocabulary[str(i)][0] for i in ids.tolist())
         shown = displays(Tokens(raw.tobytes().decode("utf-8"), ids, offsets, pieces, special))
         asked = slice(first - begin, last - begin)
         return _from_its_start(raw.tobytes().decode("utf-8"), ids[asked], offsets[asked], shown[asked], special[asked])
