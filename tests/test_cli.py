@@ -54,6 +54,15 @@ def run(monkeypatch, capsys):
     return run
 
 
+def test_threads_leave_their_core_while_they_wait_unless_told_otherwise(run, monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    assert run("--version")[0] == 0
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    run("--version")
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+
+
 def test_the_strongest_neurons_of_a_text_are_shown_with_where_they_come_from(run, planted):
     status, out, err = run("activations", planted, TEXT)
     assert (status, err) == (0, "")
