@@ -78,7 +78,7 @@ def coloured(
 def _bar(low: float, high: float, kind: Shade) -> dict[str, Any]:
     at = np.linspace(low, high, 5)
     if kind.form == "d":
-        at = np.unique(np.round(np.linspace(low, high, min(9, int(high - low) + 1))))
+        at = np.arange(low, high + 1, max(1, round((high - low) / 8)))
     meant = 10**at - kind.plus if kind.scale == "log" else at
     text = [f"{value:.2g}".replace("-", "−") for value in meant.tolist()]
     if "%" in kind.form:

@@ -10,6 +10,7 @@ from neuronscope.analysis.projection import Projection, project
 from neuronscope.errors import InputError
 from neuronscope.figures import DARK, LIGHT, cluster_choice, cluster_layers, cluster_profile, neuron_map
 from neuronscope.figures.atlas import window
+from neuronscope.figures.shades import SHADES, coloured
 from neuronscope.figures.theme import visible
 from neuronscope.vocabulary import Neuron, Source
 from tests.figures.texts import HOSTILE, array, drawn
@@ -194,3 +195,14 @@ def test_a_profile_shows_the_group_as_it_is_beside_each_neuron_for_itself():
 
 def test_a_profile_of_nothing_says_so():
     assert cluster_profile(profile(np.zeros((0, 5)))).layout.meta["kind"] == "empty"
+
+
+@pytest.mark.parametrize("layers", [1, 2, 4, 12, 32, 80])
+def test_layers_on_the_colour_scale_are_told_in_even_steps(layers):
+    shown = np.arange(layers, dtype=np.float32)
+    _, found, _ = coloured(shown, np.ones(layers, bool), SHADES["layer"], "light")
+    ticks = np.array(found["colorbar"]["tickvals"])
+    assert ticks[0] == 0
+    assert np.isin(ticks[ticks < layers], shown).all()
+    assert len(set(np.diff(ticks).tolist())) <= 1
+    assert len(ticks) <= 12
