@@ -22,8 +22,8 @@ class Profile:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row for each token of the sample."""
-        return pd.DataFrame({"together": self.together, "apart": np.sort(self.apart)})
+        """A row for each token of the sample; of `apart` only how the values are distributed means anything."""
+        return pd.DataFrame({"together": self.together, "apart": self.apart})
 
 
 def profile(z: Float[np.ndarray, "members sample"], *, seed: int = 0) -> Profile:
