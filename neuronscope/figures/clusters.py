@@ -130,6 +130,8 @@ def cluster_profile(
         name="if each were active for itself",
         hoverinfo="skip",
     )
+    lowest, highest = figure.layout.yaxis.range
+    figure.layout.yaxis.range = [lowest, max(highest, float(np.log10(counts.max() * 2)))]
     figure.update_traces(showlegend=False, selector={"type": "bar"})
     figure.update_traces(showlegend=False, selector={"mode": "markers"})
     captions.lay_out(figure, legend={"x": 1, "xanchor": "right", "y": 1, "yanchor": "top"})

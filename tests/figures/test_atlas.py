@@ -189,6 +189,7 @@ def test_a_profile_shows_the_group_as_it_is_beside_each_neuron_for_itself():
     line_at, heights = array(line["x"]), array(line["y"])
     inside = line_at[heights > 0.5]
     assert -1.3 < inside.min() < inside.max() < 1.3
+    assert heights.max() < 10 ** figure.layout.yaxis.range[1]
     assert figure.layout.xaxis.title.text == "mean activation, in standard deviations"
     assert figure.layout.meta["title"] == "Mean activations of same"
 
