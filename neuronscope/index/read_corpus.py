@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ SCHEMA = 1
 SPANS = np.dtype([("start", "<u4"), ("length", "<u4")])
 WINDOWS = np.dtype([("first", "<u8"), ("length", "<u4"), ("context", "<u4"), ("document", "<u4")])
 DOCUMENTS = np.dtype([("source", "<u4"), ("number", "<u4"), ("character", "<u8"), ("first", "<u8"), ("byte", "<u8")])
+_KEPT = 512
+"""Contexts kept in memory, some kilobytes each."""
 _AGAIN = "Delete the folder and read the corpus again."
 
 
@@ -170,6 +173,14 @@ class ReadCorpus:
         Raises:
             NoSuchToken: if the corpus has no such positions, or they are not all of one document.
         """
+        return self._tokens(first, last)
+
+    @cached_property
+    def _tokens(self) -> Callable[[int, int], Tokens]:
+        """What has been asked for of late is kept: a page asks for the contexts of one neuron again and again."""
+        return lru_cache(_KEPT)(self._read)
+
+    def _read(self, first: int, last: int) -> Tokens:
         document = self._document(first)
         if not first < last <= self._end(document):
             stands = f"that of {first:,} has {self._firsts[document]:,} to {self._end(document) - 1:,}"

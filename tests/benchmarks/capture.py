@@ -134,10 +134,8 @@ def nnsight_trace(model: Any) -> Way:
 def transformer_lens(model: Any) -> Way:
     """The same values through TransformerLens' bridge."""
     import torch
-    from transformer_lens.model_bridge import TransformerBridge
 
-    with _tokenizer() as tokenizer:
-        bridge = TransformerBridge.boot_transformers("gpt2", hf_model=model, tokenizer=tokenizer)
+    bridge = bridged(model)
     names = {f"blocks.{layer}.mlp.hook_post" for layer in range(LAYERS)}
     ids = inputs()
 
@@ -147,6 +145,14 @@ def transformer_lens(model: Any) -> Way:
         return cache
 
     return run
+
+
+def bridged(model: Any) -> Any:
+    """A network of GPT-2's shape as TransformerLens takes it; raises `ImportError` where that is not installed."""
+    from transformer_lens.model_bridge import TransformerBridge
+
+    with _tokenizer() as tokenizer:
+        return TransformerBridge.boot_transformers("gpt2", hf_model=model, tokenizer=tokenizer)
 
 
 @contextlib.contextmanager
