@@ -39,8 +39,8 @@ def test_a_model_of_the_catalogue_is_loaded_shown_and_evicted(view):
     assert cell(view, "demo:stories", "float32") == "4.48 MB"
     assert cell(view, "google/gemma-7b", "access") in (None, "on request")  # further down than what is drawn
     view.press(ROW.format("demo:stories", "name"))
-    view.wait(lambda: view.all(".loads .press"), "the ways to load it")
-    assert [button.text.split("\n")[0] for button in view.all(".loads .press")][:3] == ["Load", "float32", "bfloat16"]
+    ways = ["Load", "float32", "bfloat16"]  # drawn anew when memory changes
+    view.wait(lambda: [way.text.split("\n")[0] for way in view.all(".loads .press")][:3] == ways, "the ways to load it")
     view.press(".loads .press:nth-child(3)")
     view.wait(lambda: view.query.get("precision") == "bfloat16")
     view.wait(lambda: "demo:stories on screen" in memory(view), "the model in memory")
