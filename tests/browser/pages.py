@@ -145,7 +145,12 @@ class Page:
 
     def press(self, selector: str) -> Page:
         """Press the first visible element that `selector` finds, and wait until the page has answered."""
-        next(element for element in self.all(selector) if element.is_displayed()).click()
+
+        def click() -> bool:
+            next(element for element in self.all(selector) if element.is_displayed()).click()
+            return True
+
+        self.wait(click, selector)  # found anew where it was replaced meanwhile
         return self.settled()
 
     def keys(self, *keys: str) -> Page:
