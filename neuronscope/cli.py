@@ -60,7 +60,7 @@ for command in (*cli_index.COMMANDS, *cli_neurons.COMMANDS, *cli_atlas.COMMANDS,
 def main() -> None:
     """Run the command that the arguments name, and exit."""
     # Read when PyTorch is imported. Threads that spin while they wait for each other are a twentieth faster where
-    # nothing else runs, and take up to eight times as long where a browser or another program wants one of the cores.
+    # nothing else runs, and take half as long again, or far longer, where another program wants one of the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with terminal.interruptible(), terminal.stated_errors():
         app()

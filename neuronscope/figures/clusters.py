@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
+from jaxtyping import Float
 
 from neuronscope.analysis.clustering import Curve, Profile
 from neuronscope.figures import captions
@@ -120,8 +121,8 @@ def cluster_profile(
     )
     if not profile.members:
         return figure
-    ends = edges(profile.together, _BINS)
-    counts, _ = np.histogram(np.clip(profile.apart, ends[0], ends[-1]), ends)
+    ends = _reaching(edges(profile.together, _BINS), profile.apart)
+    counts, _ = np.histogram(np.clip(profile.apart, ends[0], ends[-1]), ends)  # an edge may be a hair inside
     figure.add_scatter(
         x=np.repeat(ends, 2).astype(np.float32),
         y=np.repeat([_NONE, *np.maximum(counts, _NONE), _NONE], 2).astype(np.float32)[1:-1],
@@ -137,3 +138,12 @@ def cluster_profile(
     captions.lay_out(figure, legend={"x": 1, "xanchor": "right", "y": 1, "yanchor": "top"})
     figure.layout.showlegend = True
     return figure
+
+
+def _reaching(
+    ends: Float[np.ndarray, " edges"], values: Float[np.ndarray, " values"]
+) -> Float[np.ndarray, " more_edges"]:
+    """The same bins, and as many more of their width on either side as hold all the values."""
+    width = ends[1] - ends[0]
+    before, after = (max(0, int(np.ceil(far / width))) for far in (ends[0] - values.min(), values.max() - ends[-1]))
+    return np.asarray(ends[0] + width * np.arange(-before, len(ends) + after))

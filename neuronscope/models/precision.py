@@ -217,7 +217,7 @@ def _slow(chosen: Precision, device: torch.device) -> str:
     """What to know of a choice that this machine is slow in, nothing of any other."""
     if chosen is not Precision.BFLOAT16 or device.type != "cpu" or computes_bfloat16():
         return ""
-    return "; slow here, as this processor has no bfloat16 arithmetic: nf4 is faster and less exact"
+    return "; slow here, as this processor has no bfloat16 arithmetic; nf4, less exact, computes in float32"
 
 
 def computes_bfloat16() -> bool:

@@ -194,6 +194,14 @@ def test_a_profile_shows_the_group_as_it_is_beside_each_neuron_for_itself():
     assert figure.layout.meta["title"] == "Mean activations of same"
 
 
+def test_a_profile_of_opposites_keeps_all_that_each_would_do_for_itself():
+    one = np.random.default_rng(0).normal(size=400)
+    line = drawn(cluster_profile(profile(np.stack([one, -0.9 * one]))))["data"][2]
+    assert np.ptp(array(line["x"])) > 20 * 0.1 * one.std()
+    heights = array(line["y"]).astype(int)  # half a token stands for none
+    assert heights[1:-1:2].sum() == 400
+
+
 def test_a_profile_of_nothing_says_so():
     assert cluster_profile(profile(np.zeros((0, 5)))).layout.meta["kind"] == "empty"
 
