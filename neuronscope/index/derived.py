@@ -15,9 +15,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
+from neuronscope import npy
 from neuronscope.index.store import Manifest
 
 FOLDER = "derived"
@@ -29,9 +31,8 @@ def known(folder: Path, manifest: Manifest, kind: str, asked: Mapping[str, Any])
     """The arrays that were kept for this question, or None."""
     path = _path(folder, manifest, kind, asked)
     try:
-        with np.load(path, allow_pickle=False) as held:
-            return dict(held)
-    except (OSError, ValueError, EOFError):
+        return npy.read_all(path)
+    except (OSError, ValueError, EOFError, BadZipFile):
         return None
 
 

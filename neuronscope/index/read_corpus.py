@@ -17,6 +17,7 @@ import numpy as np
 import orjson
 from jaxtyping import Bool, Int64, Integer, Shaped, UInt8
 
+from neuronscope import npy
 from neuronscope.errors import DamagedIndex, NoIndex, NoSuchToken, OtherIndex
 from neuronscope.models.tokenization import displays
 from neuronscope.vocabulary import Tokens
@@ -250,7 +251,7 @@ def fingerprint(ids: str, windows: str, lead: tuple[int, ...], tail: tuple[int, 
 
 
 def _mapped(path: Path, length: int) -> Shaped[np.ndarray, " length"]:
-    array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    array = npy.mapped(path)
     if len(array) != length:
         raise ValueError(f"{path.name} has {len(array):,} entries, not {length:,}")
     return array.view(np.ndarray)  # what a memmap adds to an array costs more than most of what is asked of it

@@ -40,6 +40,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neuronscope import npy
 from neuronscope.errors import BusyIndex, DamagedIndex, FileError, NoIndex, OtherIndex
 from neuronscope.index.read_corpus import ReadCorpus
 from neuronscope.index.writing import put_json
@@ -271,7 +272,7 @@ def resume(folder: Path, manifest: Manifest) -> State:
     from neuronscope.index.state import State
 
     verify(folder, manifest.resume)
-    arrays = {Path(file).stem: np.load(folder / file, allow_pickle=False) for file in manifest.resume}
+    arrays = {Path(file).stem: npy.read(folder / file) for file in manifest.resume}
     return State(manifest.seen, manifest.apart, arrays)
 
 
@@ -292,7 +293,7 @@ def read_shard(folder: Path, shard: int) -> State:
 
     place = folder / _SHARDS / f"{shard:06d}"
     try:
-        arrays = {path.stem: np.load(path, allow_pickle=False) for path in place.glob("*.npy")}
+        arrays = {path.stem: npy.read(path) for path in place.glob("*.npy")}
         count, apart = arrays.pop("about").tolist()
     except (OSError, ValueError, KeyError) as problem:
         raise DamagedIndex(
@@ -326,7 +327,7 @@ def _shown(value: object) -> str:
 
 def _mapped(path: Path) -> np.ndarray:
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        return npy.mapped(path)
     except FileNotFoundError:
         raise
     except (OSError, ValueError, EOFError) as problem:

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from neuronscope import npy
 from neuronscope.analysis import drift as measures
 from neuronscope.errors import DriftProblem, FileError, ModelError, NotOfSeries
 from neuronscope.index.build import WINDOW
@@ -293,7 +294,7 @@ class _Series:
             with self._examined(one) as (lend, card):
                 with self._stream() as stream:
                     seen = counter(self._probe.tokens, f"Running {one.label}")
-                    centres = np.load(self._work / "centres.npy")
+                    centres = npy.read(self._work / "centres.npy")
                     passed = run_beside(lend, self._probe, stream, centres, seen)
                 moved = []
                 for layer in track(range(card.layers), label=f"Comparing the weights of {one.label}, layer"):
@@ -360,9 +361,9 @@ class _Series:
             matching = measures.match(a[:, :MATCHED], b[:, :MATCHED])
             table["partner"][own] = matching.partner
             table["own"][own], table["matched"][own] = matching.own, matching.matched
-            with np.load(self._work / f"kernels-{layer:03d}.npz") as base:
-                cka = measures.alignment(base["neurons"], measures.kernel(b[:, :KERNEL].T))
-                stream = measures.alignment(base["residual"], measures.kernel(passed.residual[layer]))
+            base = npy.read_all(self._work / f"kernels-{layer:03d}.npz")
+            cka = measures.alignment(base["neurons"], measures.kernel(b[:, :KERNEL].T))
+            stream = measures.alignment(base["residual"], measures.kernel(passed.residual[layer]))
             layers[layer] = (cka, stream, matching.itself)
         return table, layers
 
@@ -370,15 +371,14 @@ class _Series:
         """The interval of each neuron's drift, whether it is above the floor, and how far above the control's."""
         draws = measures.drawn(passed.counts, passed.sums)
         table["low"], table["high"] = measures.interval(draws)
-        table["floor"] = np.load(self._work / "floor.npy")
+        table["floor"] = npy.read(self._work / "floor.npy")
         table["above"] = table["low"] > table["floor"]
         table["control"] = table["excess"] = table["excess_low"] = np.nan
         if (self._work / "control.npz").exists():
-            with np.load(self._work / "control.npz") as control:
-                counts, sums = control["counts"], control["sums"]
-            table["control"] = measures.whole(counts, sums).drift
+            control = npy.read_all(self._work / "control.npz")
+            table["control"] = measures.whole(control["counts"], control["sums"]).drift
             table["excess"] = table["drift"] - table["control"]
-            table["excess_low"] = measures.interval(draws - measures.drawn(counts, sums))[0]
+            table["excess_low"] = measures.interval(draws - measures.drawn(control["counts"], control["sums"]))[0]
 
 
 _SHAPE = (

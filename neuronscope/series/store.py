@@ -34,6 +34,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from neuronscope import npy
 from neuronscope.errors import DriftProblem, FileError
 from neuronscope.index.writing import put_json
 
@@ -169,7 +170,7 @@ def read(folder: Path, name: str) -> np.ndarray:
     """One array, memory-mapped; raises `DriftProblem` if it is not there or damaged."""
     path = folder / f"{name}.npy"
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        return npy.mapped(path)
     except (OSError, ValueError, EOFError) as problem:
         raise DriftProblem(f"{path} is missing or damaged: {problem}. {_AGAIN}") from problem
 
@@ -177,8 +178,7 @@ def read(folder: Path, name: str) -> np.ndarray:
 def kept(folder: Path, name: str, labels: Sequence[str]) -> dict[str, np.ndarray] | None:
     """What was worked out of these checkpoints before; None if it is not there, or of others, or damaged."""
     try:
-        with (folder / f"{name}.npz").open("rb") as file:
-            found = dict(np.load(file, allow_pickle=False))
+        found = npy.read_all(folder / f"{name}.npz")
         return found if found.pop("labels").tolist() == list(labels) else None
     except (OSError, ValueError, EOFError, KeyError, BadZipFile):
         return None

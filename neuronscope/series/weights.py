@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from neuronscope import npy
 from neuronscope.engine.directions import directions
 from neuronscope.engine.weights import read_biases
 from neuronscope.models.loading import LoadedModel
@@ -39,12 +40,11 @@ def moved(model: LoadedModel, layer: int, folder: Path) -> Moved:
     """A layer's directions against those that `keep` wrote."""
     own = _read(model, layer)
     found = np.full((2, model.card.neurons, len(PARTS)), np.nan, np.float32)
-    with np.load(_path(folder, layer), allow_pickle=False) as base:
-        for place, part in enumerate(PARTS):
-            if part in own:
-                found[:, :, place] = _compared(base[part], own[part])
-        bias = own["bias"] - base["bias"]
-    return Moved(found[0], found[1], bias)
+    base = npy.read_all(_path(folder, layer))
+    for place, part in enumerate(PARTS):
+        if part in own:
+            found[:, :, place] = _compared(base[part], own[part])
+    return Moved(found[0], found[1], own["bias"] - base["bias"])
 
 
 def _read(model: LoadedModel, layer: int) -> dict[str, np.ndarray]:
