@@ -14,14 +14,14 @@ import typer
 from neuronscope import terminal
 from neuronscope.cli_index import Count, Csv, Folder, number, open_index, provenance, save_csv, sentence
 from neuronscope.cli_models import Device, Json
-from neuronscope.cli_neurons import Sign, measuring, neurons_of
+from neuronscope.cli_neurons import Sign, compared, measuring, neurons_of
 from neuronscope.errors import FileError, InputError
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from neuronscope.analysis.clustering import Clusters
-    from neuronscope.analysis.polysemanticity import Polysemanticity, Sense
+    from neuronscope.analysis.polysemanticity import Elsewhere, Polysemanticity, Sense
     from neuronscope.indexed import Index
     from neuronscope.vocabulary import Neuron
 
@@ -128,6 +128,10 @@ def polysemantic(
         int | None, typer.Option("--tokens", min=1, metavar="N", help="Tokens to read layers over; 131,072.")
     ] = None,
     sign: Sign = "+",
+    against: Annotated[
+        str | None,
+        typer.Option("--against", metavar="CHECKPOINT", help="What became of their senses there; needs NEURONS."),
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="List all that are scored, not the confirmed alone.")] = False,
     device: Device = "auto",
     count: Count = 20,
@@ -137,15 +141,19 @@ def polysemantic(
 ) -> None:
     """Ask which neurons answer to several unrelated things, and to which; kept beside the index once found."""
     opened, figure, asked = open_index(folder), drawable(figure), neurons_of(neurons) if neurons else None
+    if against is not None and asked is None:
+        raise InputError("Senses are compared of single neurons: name them, such as L0.N3.")
     with terminal.progress(f"Loading {model}"):
         scope = measuring(opened, model, device)
         assert scope is not None, "a model was named"
         found = scope.polysemanticity(opened, asked, layers=layer_numbers(layers), tokens=tokens)
         saved = save_csv(found.table, csv)
         drawn = _save_figure("senses_by_layer", opened, figure, found)
+        other = compared(opened, scope, against)
+        left = {one: other.senses(found, one, sign) for one in asked or () if other and found.senses(one, sign)}
     if asked is not None and not as_json:
         for one in asked:
-            _show_senses(found, one, sign)
+            _show_senses(found, one, sign, left.get(one))
         print(f"{sentence(opened)} {_where(saved, drawn)}".rstrip())
         return
     table = found.table
@@ -156,6 +164,8 @@ def polysemantic(
         told = {"read": found.tokens, "retest": found.retest, "verdicts": verdicts, "of": len(table)}
         for row in rows:
             row["found"] = [_told(one) for one in found.senses(_neuron(row), row["sign"])]
+            if (there := left.get(_neuron(row))) and row["sign"] == sign:
+                row["against"] = _told_elsewhere(there, len(row["found"]), str(against))
         terminal.print_json(
             "polysemantic", **provenance(opened), **told, confirmed=int(table["confirmed"].sum()), out=saved,
             figure=drawn, rows=rows,
@@ -239,6 +249,12 @@ def _told(sense: Sense) -> dict[str, Any]:
     return told | {"positions": sense.positions[:5], "values": sense.values[:5]}
 
 
+def _told_elsewhere(there: Elsewhere, senses: int, against: str) -> dict[str, Any]:
+    told = {"checkpoint": against, "fires": there.fires, "contexts": len(there.here), "kept": there.kept()}
+    found = {"effective": there.found.effective, "senses": there.found.modes} if there.found else {}
+    return told | {"kept_of_each": [there.kept(place) for place in range(senses)]} | found
+
+
 def _show_ranking(
     opened: Index, found: Polysemanticity, rows: Sequence[dict[Any, Any]], of: int, every: bool, where: str
 ) -> None:
@@ -268,7 +284,7 @@ def _show_ranking(
     )
 
 
-def _show_senses(found: Polysemanticity, one: Neuron, sign: str) -> None:
+def _show_senses(found: Polysemanticity, one: Neuron, sign: str, there: Elsewhere | None) -> None:
     from neuronscope.analysis.polysemanticity import VERDICTS
 
     record = found.of(one, sign)
@@ -276,16 +292,26 @@ def _show_senses(found: Polysemanticity, one: Neuron, sign: str) -> None:
     if verdict != "scored":
         print(f"{one}, sign {sign}: {verdict}.")
         return
-    drawing = terminal.table(">share", ">separation", ">contexts", "tokens", folded=("tokens",))
-    for sense in found.senses(one, sign):
+    kept = (">kept there",) if there else ()
+    drawing = terminal.table(">share", ">separation", ">contexts", *kept, "tokens", folded=("tokens",))
+    for place, sense in enumerate(found.senses(one, sign)):
         tokens = " ".join(f"{token} {share:.0%}" for token, share in sense.tokens[:_SENSE_TOKENS])
-        drawing.add_row(f"{sense.share:.0%}", number(sense.separation), f"{len(sense.positions):,}", tokens)
+        left = (f"{there.kept(place):.0%}",) if there else ()
+        drawing.add_row(f"{sense.share:.0%}", number(sense.separation), f"{len(sense.positions):,}", *left, tokens)
     both = f"{number(record['half_a'])} and {number(record['half_b'])} in the two halves of the corpus"
     terminal.show(
         drawing,
         f"{one}, sign {sign}: N_eff {number(record['effective'])} ({both}), in {int(record['contexts']):,} contexts "
-        "of windows that the index has kept. A survey of its layer sees more.",
+        f"of windows that the index has kept. A survey of its layer sees more.{_left(there)}",
     )
+
+
+def _left(there: Elsewhere | None) -> str:
+    """What another checkpoint does in the contexts of a neuron."""
+    if there is None:
+        return ""
+    ways = f"N_eff {number(there.found.effective)}" if there.found else "too few to count its ways to fire"
+    return f" There it fires in {there.fires} of them with {there.kept():.0%} of the activation: {ways}."
 
 
 COMMANDS = (project, cluster, polysemantic)

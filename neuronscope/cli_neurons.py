@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from neuronscope.analysis.responders import Responders
     from neuronscope.analysis.reverse_query import Alone, ReverseQuery
+    from neuronscope.beside import Beside
     from neuronscope.indexed import Index
     from neuronscope.interchange import Format
     from neuronscope.scope import Scope
@@ -33,6 +34,10 @@ _RAISING = ("+", "++", "--")
 Measured = Annotated[
     str | None,
     typer.Option("--model", metavar="MODEL", help="The model the index was made from: what is not known is measured."),
+]
+Against = Annotated[
+    str | None,
+    typer.Option("--against", metavar="CHECKPOINT", help="What it became in another checkpoint; needs --model."),
 ]
 
 
@@ -85,6 +90,7 @@ def reverse(
         bool, typer.Option("--check", help="Run the rows shown alone, to see whether each excites it; needs --model.")
     ] = False,
     model: Measured = None,
+    against: Against = None,
     device: Device = "auto",
     count: Count = 20,
     csv: Csv = None,
@@ -103,16 +109,21 @@ def reverse(
         else:
             found = opened.reverse_query(asked, lengths, sign, skips=skips)
         alone = scope.check(opened, found, count) if scope and check else None
+        other = compared(opened, scope, against)
+        changes = other.ngrams(found, count) if other else None
     table = found.table if alone is None else beside(found.table, alone)
+    if changes is not None:
+        table = table.merge(changes.drop(columns="ngram"), on="tokens", how="left")
     saved = save_csv(table.drop(columns="tokens"), csv)
     if as_json:
         told: dict[str, Any] = {"neurons": [str(one) for one in found.neurons], "sign": sign, "unit": found.unit}
         told |= {"checked_after": alone.after, "threshold": alone.threshold} if alone else {}
+        told |= {"against": against} if against else {}
         rows = table.head(count).to_dict("records")
         more = {"of": len(found.table), "considered": found.considered, "without_effect": found.without_effect}
         terminal.print_json("reverse", **provenance(opened), **told, **more, out=saved, rows=rows)
         return
-    _show_reverse(opened, found, table, count, saved, alone)
+    _show_reverse(opened, found, table, count, saved, alone, against)
 
 
 def responders(
@@ -120,6 +131,7 @@ def responders(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="A token, or with --model any text.")],
     regex: Annotated[bool, typer.Option("--regex", help="TEXT is a regular expression; needs --model.")] = False,
     model: Measured = None,
+    against: Against = None,
     device: Device = "auto",
     count: Count = 20,
     csv: Csv = None,
@@ -130,10 +142,16 @@ def responders(
     if model is None and regex:
         raise InputError("A regular expression is looked for by running the model where it matches: add --model MODEL.")
     with terminal.progress(f"Loading {model}" if model else "Asking"):
-        if scope := measuring(opened, model, device):
+        scope = measuring(opened, model, device)
+        if other := compared(opened, scope, against):
+            changed = other.responders(text, regular=regex, limit=count)
+        elif scope is not None:
             found = scope.responders(opened, text, regular=regex, limit=count)
         else:
             found = _by_token(opened, text, count)
+    if other is not None:
+        _tell_changed(opened, changed, text, str(against), csv, as_json=as_json)
+        return
     saved = save_csv(found.table, csv)
     if as_json:
         rows = found.table.to_dict("records")
@@ -149,6 +167,25 @@ def responders(
         drawn,
         f"Neurons by z, up to {count} excited and {count} calmed. Known is the response of {found.known:,} of "
         f"{found.neurons:,} neurons{whole}. {sentence(opened)}",
+    )
+
+
+def _tell_changed(
+    opened: Index, changed: pd.DataFrame, text: str, against: str, csv: Path | None, *, as_json: bool
+) -> None:
+    """The neurons that respond otherwise in another checkpoint."""
+    saved, rows = save_csv(changed, csv), changed.to_dict("records")
+    if as_json:
+        terminal.print_json("responders", **provenance(opened), text=text, against=against, out=saved, rows=rows)
+        return
+    drawn = terminal.table("neuron", ">change in sd", ">change", ">±", ">here", ">there", ">count")
+    for row in rows:
+        numbers = (number(row[name]) for name in ("z", "change", "margin", "here", "there"))
+        drawn.add_row(f"L{row['layer']}.N{row['neuron']}", *numbers, f"{row['count']:,}")
+    terminal.show(
+        drawn,
+        f"Neurons that respond otherwise in {against}, at the same tokens, most changed first; ± is half of a 95 % "
+        f"interval. {sentence(opened)}",
     )
 
 
@@ -190,6 +227,16 @@ def measuring(opened: Index, model: str | None, device: str) -> Scope | None:
     scope = workspace().scope(model, precision=opened.manifest.precision, device=device)
     opened.check(scope.card)
     return scope
+
+
+def compared(opened: Index, scope: Scope | None, against: str | None) -> Beside | None:
+    """Another checkpoint beside the model of the index; None if none is named."""
+    if against is None:
+        return None
+    if scope is None:
+        raise InputError("To compare takes the model that the index was made from, too: add --model MODEL.")
+    other = workspace().scope(against, precision=scope.card.precision, device=scope.key.device)
+    return scope.beside(opened, other)
 
 
 def _examples(opened: Index, scope: Scope | None, asked: Neuron, sign: str, count: int) -> Sequence[Example]:
@@ -241,11 +288,18 @@ def marked(example: Example) -> str:
 
 
 def _show_reverse(
-    opened: Index, found: ReverseQuery, table: pd.DataFrame, count: int, saved: Path | None, alone: Alone | None
+    opened: Index,
+    found: ReverseQuery,
+    table: pd.DataFrame,
+    count: int,
+    saved: Path | None,
+    alone: Alone | None,
+    against: str | None,
 ) -> None:
     group = len(found.neurons) > 1
     columns = ("mean", "low", "high", "max", "z", "lift", "share", *(("agree",) if group else ()))
     columns += ("alone", "kept") if alone else ()
+    columns += ("there", "change", "margin") if against else ()
     fires = ("fires alone",) if alone else ()
     drawn = terminal.table("n-gram", ">mean", ">count", *(f">{name}" for name in columns[1:]), *fires, "source")
     for row in table.head(count).to_dict("records"):
@@ -258,6 +312,7 @@ def _show_reverse(
     none = "" if shown else " Nothing in the corpus excites it above its mean."
     said = f" All {len(found.table):,} are in {saved}." if saved else ""
     said += f" Alone: after {alone.after}; it fires from {number(alone.threshold)} on." if alone else ""
+    said += f" There: the plain mean in {against}, and its change at the same tokens, ± margin." if against else ""
     terminal.show(
         drawn,
         f"What ends at the tokens that excite {who}: {shown:,} of {len(found.table):,} listed, {found.considered:,} "

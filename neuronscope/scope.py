@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from neuronscope.analysis.polysemanticity import Polysemanticity
     from neuronscope.analysis.responders import Responders
     from neuronscope.analysis.reverse_query import Alone, ReverseQuery
+    from neuronscope.beside import Beside
     from neuronscope.engine.capture import Long
     from neuronscope.index.distributed import Cluster
     from neuronscope.indexed import Index
@@ -451,6 +452,17 @@ class Scope:
             return survey.of_neurons(self._lent, index, [(neuron, sign) for neuron in neurons for sign in signs])
         chosen = range(self.card.layers) if layers is None else layers
         return survey.of_layers(self._lent, index, chosen, tokens=survey.TOKENS if tokens is None else tokens)
+
+    def beside(self, index: Index, other: Scope) -> Beside:
+        """This model's index, and another checkpoint: what n-grams, texts and senses became in it.
+
+        Raises:
+            OtherIndex: if the index was made from another model.
+            InputError: if the other model has another shape, or its tokenizer cuts the corpus into other tokens.
+        """
+        from neuronscope.beside import Beside
+
+        return Beside.of(index, self._lent, other._lent)
 
     def geometry(self, layers: Sequence[int] | None = None, by: str = "read") -> pd.DataFrame:
         """How the directions that neurons `read` or `write` overlap: superposition geometry, which is not meaning.

@@ -23,11 +23,14 @@ from neuronscope.analysis.polysemanticity import (
     SEPARATIONS,
     VERDICTS,
     Contexts,
+    Elsewhere,
     Polysemanticity,
     Senses,
+    elsewhere,
     senses,
     strong_contexts,
 )
+from neuronscope.errors import InputError
 from neuronscope.index import derived
 from neuronscope.index.plan import hashes
 from neuronscope.jobs import track
@@ -124,6 +127,36 @@ def of_neurons(lend: Lend, index: Index, asked: Sequence[tuple[Neuron, str]]) ->
             where, halves = own.positions[at], _halves(corpus, own.positions[at])
             _fill(record, chosen, where, values[at], rows[at], around, centre, reading, neuron.index, halves)
     return Polysemanticity(records, 0, index.shown, corpus.ids)
+
+
+def of_another(lend: Lend, index: Index, record: np.void) -> Elsewhere:
+    """What another model does in the contexts that were compared of a neuron; `record` is that of its senses.
+
+    Raises:
+        InputError: if its contexts were not compared.
+        Cancelled: between batches.
+    """
+    from neuronscope.engine.contributions import Reading
+    from neuronscope.index.measure import inputs
+
+    neuron = Neuron(int(record["layer"]), int(record["neuron"]))
+    if VERDICTS[record["verdict"]] != "scored":
+        raise InputError(f"{neuron} has no senses to compare: {VERDICTS[record['verdict']]}.")
+    corpus, n, sign = index.store.corpus, int(record["contexts"]), float(record["sign"])
+    own, background = record["positions"][:n].astype(np.int64), _background(corpus, index.store.sampled)
+    positions = np.concatenate([own, background])
+    with lend() as model:
+        x = np.zeros((len(positions), model.card.width), np.float16)
+        reading = Reading.of(model, neuron.layer)
+    inputs(lend, corpus, positions, {neuron.layer: x})
+    there = reading.activations(x[:n], slice(neuron.index, neuron.index + 1))[:, 0]
+    around = x[n:].astype(np.float32)
+    centre = np.asarray(around.mean(0, dtype=np.float64), np.float32)
+    return elsewhere(
+        record["values"][:n] * sign, there * sign, record["labels"][:n],
+        reading.contributions(x[:n], centre, neuron.index), reading.contributions(around, centre, neuron.index),
+        _halves(corpus, own),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

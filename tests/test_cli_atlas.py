@@ -7,6 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from neuronscope.demo.planted import GROUPS
+from tests.test_beside import TRUTH, without_food
 from tests.test_cli_index import Run, answer, planted, run
 
 __all__ = ["planted", "run"]
@@ -15,6 +17,15 @@ __all__ = ["planted", "run"]
 @pytest.fixture(scope="module")
 def index(planted: Path) -> Path:
     return planted / "index"
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The planted model, whose second neuron has lost food."""
+    folder = tmp_path_factory.mktemp("tuned")
+    without_food().save_pretrained(folder)
+    TRUTH.tokenizer.save_pretrained(folder)
+    return folder
 
 
 def test_a_map_is_made_and_says_how_far_to_believe_it(run: Run, index: Path, tmp_path: Path) -> None:
@@ -84,3 +95,27 @@ def test_what_cannot_be_is_said(run: Run, index: Path, arguments: tuple[str, ...
     command, *options = arguments
     code, _, err = run(command, index, *options)
     assert (code, said in err) == (status, True), err
+
+
+def test_what_became_of_senses_and_n_grams_in_a_checkpoint_is_told(
+    run: Run, planted: Path, index: Path, tuned: Path
+) -> None:
+    model, against = ("--model", planted / "model"), ("--against", tuned)
+    senses = answer(run, "polysemantic", index, planted / "model", "L0.N2", *against)["rows"][0]
+    assert sorted(round(kept) for kept in senses["against"]["kept_of_each"][:2]) == [0, 1]
+    assert senses["against"]["senses"] == 1
+    status, out, _ = run("polysemantic", index, planted / "model", "L0.N2", *against)
+    assert status == 0
+    assert "kept there" in out
+    rows = answer(run, "reverse", index, "L0.N2", *model, *against, "--n", "1", "--count", "16")["rows"]
+    lost = {row["ngram"].strip("·") for row in rows if row["change"] < -1}
+    assert lost == set(GROUPS["food"])
+    assert "There: the plain mean in" in " ".join(run("reverse", index, "L0.N2", *model, *against)[1].split())
+    rows = answer(run, "responders", index, "bread", *model, *against)["rows"]
+    assert [(row["layer"], row["neuron"]) for row in rows] == [(0, 2)]
+    assert "most changed first" in " ".join(run("responders", index, "bread", *model, *against)[1].split())
+    for command in (("reverse", index, "L0.N2"), ("responders", index, "bread")):
+        status, _, err = run(*command, *against)
+        assert (status, "add --model" in err) == (1, True)
+    status, _, err = run("polysemantic", index, planted / "model", *against)
+    assert (status, "name them" in err) == (1, True)

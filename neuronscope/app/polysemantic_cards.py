@@ -19,6 +19,8 @@ from neuronscope.vocabulary import Example, Neuron
 if TYPE_CHECKING:
     import numpy as np
 
+    from neuronscope.analysis.polysemanticity import Elsewhere
+
 FIRST, MORE = 5, 20
 """Examples of a sense: at first, and once more are asked for."""
 _TOKENS, _SMALLER = 8, 12
@@ -123,6 +125,29 @@ def shares(looked: Looked, mode: Mode) -> Any:
     return html.Div(pieces, className="poly-shares", role="img", **{"aria-label": f"Shares of the activation: {said}"})
 
 
+def elsewhere_shares(looked: Looked, found: Elsewhere, called: str, mode: Mode) -> Any:
+    """What is left of the activation in another model, as a bar of the same scale, and its ways to fire."""
+    left = [(sense.share * found.kept(i), i) for i, sense in enumerate(looked.senses)]
+    scale = max(sum(share for share, _ in left), 1)
+    pieces = [
+        html.Span(style={"width": f"{share / scale:.2%}", "--sense": sense_colour(i, mode)}, title=f"sense {i + 1}")
+        for share, i in left
+    ]
+    here, there = looked.record, found.found
+    said = [
+        f"fires in {found.fires} of these {len(found.here)} contexts",
+        f"{found.kept():.0%} of the activation here",
+    ]
+    if there is None:
+        said.append("too few to count its ways to fire")
+    else:
+        senses = "one sense" if there.modes == 1 else f"{there.modes} senses"
+        said.append(f"N_eff {number(there.effective)} ({number(float(here['effective']))} here), {senses}")
+    caption = html.P([html.Bdi(called), ": ", " · ".join(said)], className="caption")
+    bar = html.Div(pieces, className="poly-shares", role="img", **{"aria-label": f"What is left in {called}"})
+    return html.Div([caption, bar], className="poly-elsewhere")
+
+
 def positions_shown(looked: Looked, opened: list[int]) -> tuple[int, ...]:
     """Where the examples stand that the cards show."""
     counts = [MORE if i in opened else FIRST for i in range(len(looked.senses))]
@@ -130,22 +155,35 @@ def positions_shown(looked: Looked, opened: list[int]) -> tuple[int, ...]:
     return tuple(int(p) for sense, count in found for p in sense.positions[:count])
 
 
-def cards(looked: Looked, examples: dict[int, Example], opened: list[int], limit: float, mode: Mode) -> list[Any]:
-    """A card for each sense, and the smaller ways to fire folded; `examples` by position, `opened` those with more."""
+def cards(
+    looked: Looked,
+    examples: dict[int, Example],
+    opened: list[int],
+    limit: float,
+    mode: Mode,
+    left: tuple[str, Elsewhere] | None = None,
+) -> list[Any]:
+    """A card for each sense, and the smaller ways to fire folded.
+
+    `examples` by position, `opened` the senses with more of them, `left` what another model is called and does there.
+    """
     found = looked.senses
-    shown = [_card(looked, i, examples, i in opened, limit, mode) for i in range(len(found))]
+    kept = [f" · {left[1].kept(i):.0%} of its activation in {left[0]}" if left else "" for i in range(len(found))]
+    shown = [_card(looked, i, examples, i in opened, limit, mode, kept[i]) for i in range(len(found))]
     smaller = looked.found[len(found) :]
     return [*shown, *([_smaller(smaller, unfold=not found)] if smaller else [])]
 
 
-def _card(looked: Looked, place: int, examples: dict[int, Example], opened: bool, limit: float, mode: Mode) -> Any:
+def _card(
+    looked: Looked, place: int, examples: dict[int, Example], opened: bool, limit: float, mode: Mode, kept: str
+) -> Any:
     sense = looked.senses[place]
     count = MORE if opened else FIRST
     rows = [examples[int(p)] for p in sense.positions[:count] if int(p) in examples]
     n = len(sense.positions)
     apart = f"separation {number(sense.separation, 2)}" if sense.separation == sense.separation else "the only sense"
     title = html.Span([html.Span(className="swatch"), f"Sense {place + 1}: {sense.share:.0%}"], className="poly-title")
-    caption = html.Span([f"{n} context{'' if n == 1 else 's'} · ", html.Span(apart, title=_SEPARATION)])
+    caption = html.Span([f"{n} context{'' if n == 1 else 's'} · ", html.Span(apart, title=_SEPARATION), kept])
     more = [_more(looked, place, min(n, MORE), opened)] if n > FIRST else []
     top = html.Div([html.Div(heading(title, caption), className="card-title"), html.Div(more, className="tools")])
     top.className = "card-head"

@@ -56,6 +56,7 @@ class Poly:
     NEURON = "polysemantic-neuron"
     NEURON_HEAD = "polysemantic-neuron-head"
     SHARES = "polysemantic-shares"
+    OTHERS = "polysemantic-others"
     MAP = "polysemantic-map"
     MAP_HEAD = "polysemantic-map-head"
     PLOT = "polysemantic-plot"
@@ -119,7 +120,8 @@ _COLUMNS = (
 
 def _detail() -> list[Any]:
     reading = html.P("Running its contexts …", id=Poly.READING, className="caption", hidden=True, role="status")
-    neuron = card(Poly.NEURON_HEAD, html.Div(id=Poly.SHARES), reading, name="poly-neuron")
+    others = html.Div(id=Poly.OTHERS)
+    neuron = card(Poly.NEURON_HEAD, html.Div(id=Poly.SHARES), reading, tools=[others], name="poly-neuron")
     plot = html.Div(graph(Poly.MAP, 380, "The neuron's contexts in the plane, by sense"), id=Poly.PLOT)
     hint = html.P("Press a point to read its context.", id=Poly.HINT, className="caption", hidden=True)
     point = html.Div(id=Poly.POINT, className="contexts", role="status")

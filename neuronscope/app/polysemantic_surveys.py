@@ -23,6 +23,9 @@ from neuronscope.index import derived
 from neuronscope.jobs import checkpoint
 
 if TYPE_CHECKING:
+    from neuronscope.analysis.polysemanticity import Elsewhere
+    from neuronscope.app.comparable import Other
+    from neuronscope.app.polysemantic_cards import Looked
     from neuronscope.indexed import Index
     from neuronscope.scope import Scope
     from neuronscope.vocabulary import Example, Neuron
@@ -89,6 +92,12 @@ class Surveys:
         if surveyed.has(neuron):
             return surveyed.poly
         return self._held.of(("neuron", *state(index), neuron), lambda: scope.polysemanticity(index, neurons=[neuron]))
+
+    def elsewhere(self, index: Index, looked: Looked, other: Other) -> Elsewhere:
+        """What another model does in the contexts of a neuron; raises what `Beside.senses` raises."""
+        of_survey = looked.poly.tokens
+        key = ("elsewhere", *state(index), looked.neuron, looked.sign, of_survey, other.name)
+        return self._held.of(key, lambda: other.beside.senses(looked.poly, looked.neuron, looked.sign))
 
     def contexts(self, scope: Scope, index: Index, neuron: Neuron, positions: tuple[int, ...]) -> list[Example]:
         """The contexts of some positions, with what the neuron does on every token."""

@@ -26,6 +26,7 @@ ORDERS = {"mean": "mean", "share": "share of firings"}
 REGULAR = {"no": "Text as it stands", "yes": "Regular expression"}
 ASKS = {"neuron": "Neurons → text", "text": "Text → neurons"}
 _NAMED = 8
+_COMPARE = "Run both models where these n-grams occur: what does the neuron do there in the other one?"
 _CHECK = "Run each n-gram alone: does it fire the neuron without what stands around it? For one neuron."
 
 
@@ -53,6 +54,10 @@ class Search:
     COUNTS = "search-counts"
     MEASURE = "search-measure"
     CHECK = "search-check"
+    COMPARE = "search-compare"
+    OTHERS = "search-others"
+    FIND_OTHERS = "search-find-others"
+    CHANGED = "search-changed"
     BUTTONS = "search-buttons"
     MEASURED = "search-measured"
     WORK = WorkBar("search")
@@ -86,13 +91,15 @@ def by_neuron(selection: Selection) -> Any:
             select("skips", "Patterns", SKIPS, selection.skips),
             select("order", "Order by", ORDERS, selection.order),
             _least(selection),
+            html.Div(id=Search.OTHERS),
             html.Div(id=Search.TRY, className="samples"),
         ],
         className="panel search-asked",
     )
     measure = html.Button("Measure exactly", id=Search.MEASURE, type="button", className="press outlined")
     check = html.Button("Check alone", id=Search.CHECK, type="button", className="press outlined", title=_CHECK)
-    buttons = html.Span([measure, check], id=Search.BUTTONS, className="tools")
+    compare = html.Button("Compare", id=Search.COMPARE, type="button", className="press outlined", title=_COMPARE)
+    buttons = html.Span([measure, check, compare], id=Search.BUTTONS, className="tools")
     work = Search.WORK.layout("Progress of running the model")
     rows = card(
         Search.HEAD,
@@ -125,6 +132,7 @@ def by_text(selection: Selection) -> Any:
             _labelled("Token, n-gram or expression", box, hint),
             run,
             select("regular", "Read it as", REGULAR, selection.regular),
+            html.Div(id=Search.FIND_OTHERS),
         ],
         className="panel search-asked",
     )
@@ -191,8 +199,8 @@ def query_head(result: ReverseQuery, *, measured: bool, alone: Alone | None = No
     return heading(html.Span(title, className="asked-neurons"), said)
 
 
-def legend(result: ReverseQuery, alone: Alone | None = None, order: str = "mean") -> Any:
-    """What the columns and the sources mean."""
+def legend(result: ReverseQuery, alone: Alone | None = None, order: str = "mean", other: str = "") -> Any:
+    """What the columns and the sources mean; `other` is what the model is called that was compared with."""
     group = len(result.neurons) > 1
     unit = "in standard deviations from each neuron's mean, averaged over the group" if group else "activation"
     lines = [
@@ -212,6 +220,11 @@ def legend(result: ReverseQuery, alone: Alone | None = None, order: str = "mean"
             -3, ("Alone", f"activation when the n-gram is all the text there is, after {alone.after}; {reached}.")
         )
         lines.insert(-3, ("Kept", "the part of the mean that is left alone."))
+    if other:
+        lines.insert(-3, ("There", f"the plain mean in {other}, at occurrences at which both models were run."))
+        lines.insert(
+            -3, ("Change", "how far that is above the plain mean here, at the same tokens; ± is its 95 % interval.")
+        )
     terms = [part for term, says in lines for part in (html.Dt(term), html.Dd(says))]
     return html.Details([html.Summary("What the columns say"), html.Dl(terms)], className="column-legend")
 

@@ -8,13 +8,16 @@ from dash import html
 
 from neuronscope.app.parts import empty, heading
 from neuronscope.app.search_panels import Search
-from neuronscope.app.search_tables import responders_table
+from neuronscope.app.search_tables import changed_table, responders_table
 from neuronscope.app.tables import table_tools
 from neuronscope.errors import InputError
 from neuronscope.vocabulary import visible
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from neuronscope.analysis.responders import Responders
+    from neuronscope.app.comparable import Other
     from neuronscope.app.searching import Answers
     from neuronscope.app.selection import Selection
     from neuronscope.indexed import Index
@@ -23,12 +26,14 @@ if TYPE_CHECKING:
 _ASK = "Type a token, an n-gram or a regular expression, to see which neurons it excites most, and which it calms."
 
 
-def answered(answers: Answers, scope: Scope, index: Index, selection: Selection) -> tuple[Any, Any, bool]:
+def answered(
+    answers: Answers, scope: Scope, index: Index, selection: Selection, other: Other | None = None
+) -> tuple[Any, Any, bool]:
     """Heading, tables, and whether there is nothing more to run: from the index where it knows, else by running."""
     text, regular = selection.find, selection.regular == "yes"
     if not text:
         return heading("Neurons that respond"), empty(_ASK), True
-    if not regular and answers.found(index, text, regular=False) is None:
+    if not regular and other is None and answers.found(index, text, regular=False) is None:
         try:
             found = answers.responders(index, text)
         except InputError:
@@ -37,11 +42,13 @@ def answered(answers: Answers, scope: Scope, index: Index, selection: Selection)
         known = f"known of {found.known:,} of {found.neurons:,} neurons: those that list it among their best or worst"
         said = f"{token} · {known} · from the index, without running the model"
         return *_shown(found, index, text, said, run=False), False
-    return everywhere(answers, scope, index, selection)
+    return everywhere(answers, scope, index, selection, other)
 
 
-def everywhere(answers: Answers, scope: Scope, index: Index, selection: Selection) -> tuple[Any, Any, bool]:
-    """The same, of all neurons, by running the model where the text occurs.
+def everywhere(
+    answers: Answers, scope: Scope, index: Index, selection: Selection, other: Other | None = None
+) -> tuple[Any, Any, bool]:
+    """The same, of all neurons, by running the model where the text occurs, and the `other` that it is compared with.
 
     Raises:
         InputError: if it does not occur, or is no regular expression.
@@ -51,7 +58,11 @@ def everywhere(answers: Answers, scope: Scope, index: Index, selection: Selectio
     count = int(found.table["count"].iloc[0]) if len(found.table) else 0
     what = "matches" if regular else "occurrences"
     said = f"all {found.neurons:,} neurons, over {count:,} {what} in the corpus, where the model was run"
-    return *_shown(found, index, text, said, run=True), True
+    head, shown = _shown(found, index, text, said, run=True)
+    if other is not None:
+        changed = answers.changed(other.beside, text, other.name, regular=regular)
+        shown = [_changed(changed, index, text, other), *shown]
+    return head, shown, True
 
 
 def _shown(found: Responders, index: Index, text: str, said: str, *, run: bool) -> tuple[Any, Any]:
@@ -70,6 +81,21 @@ def _shown(found: Responders, index: Index, text: str, said: str, *, run: bool) 
         "the corpus. Extreme: the largest activation there, or the smallest. Over: at how many tokens."
     )
     return heading(title, said), [html.Div(tables, className="found-neurons"), html.P(legend, className="caption")]
+
+
+def _changed(frame: pd.DataFrame, index: Index, text: str, other: Other) -> Any:
+    m = index.manifest
+    kept = frame.assign(text=text, model=m.model, compared_with=other.name, precision=m.precision)
+    title = html.H3(["Changed most in ", html.Bdi(other.called)])
+    head = html.Div([title, table_tools(Search.CHANGED)], className="row-head")
+    listed = (
+        changed_table(Search.CHANGED, kept, Search.CHANGED) if len(kept) else empty("No neuron does otherwise here.")
+    )
+    legend = (
+        "Change: the plain mean there less that here, at the same tokens; ± is half of its 95 % interval. It is ranked "
+        "in standard deviations of the neuron over the corpus."
+    )
+    return html.Section([head, listed, html.P(legend, className="caption")], className="found-changes")
 
 
 def _half(id: str, title: str, frame: Any, nothing: str, *, extreme: bool) -> Any:  # noqa: A002

@@ -19,18 +19,35 @@ if TYPE_CHECKING:
 FILE = "search-ngrams"
 TABLE = "search-table"
 _NUMBER = {"function": "d3.format('.3~g')(params.value)"}
+_SIGNED = {"function": "d3.format('+.3~g')(params.value)"}
+_MARGIN = {"function": "d3.format('.2~g')(params.value)"}
 _ROUNDED = {"function": "d3.format(',.3~r')(params.value)"}
 _SHARE = {"function": "d3.format('.0%')(params.value)"}
 _COUNT = {"function": "d3.format(',')(params.value)"}
+_NEURON = {
+    "field": "name",
+    "headerName": "Neuron",
+    "cellRenderer": "NeuronCell",
+    "minWidth": 96,
+    "flex": 2,
+    "filter": "agTextColumnFilter",
+}
 
 
-def exported(result: ReverseQuery, index: Index, alone: Alone | None = None) -> pd.DataFrame:
-    """The rows with what it takes to know what their numbers are of; with `alone`, what each n-gram did alone."""
+def exported(
+    result: ReverseQuery, index: Index, alone: Alone | None = None, changes: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """The rows with what it takes to know what their numbers are of.
+
+    With `alone`, what each n-gram did alone; with `changes`, what it became in another model.
+    """
     from neuronscope.analysis.reverse_query import beside
 
     m, table = index.manifest, result.table
     if alone is not None:
         table = beside(table, alone).assign(threshold=alone.threshold, alone_after=alone.after)
+    if changes is not None:
+        table = table.merge(changes.drop(columns="ngram"), on="tokens", how="left")
     return table.drop(columns="tokens").assign(
         ids=[spelled(pattern) for pattern in result.table["tokens"]],
         neurons=" ".join(map(str, result.neurons)),
@@ -50,9 +67,11 @@ def grid() -> Any:
     return _grid(TABLE, [], [], FILE, "params.data.ids", "ngrams-table", tall=True)
 
 
-def ngrams(result: ReverseQuery, index: Index, alone: Alone | None = None) -> tuple[list[Any], list[Any]]:
+def ngrams(
+    result: ReverseQuery, index: Index, alone: Alone | None = None, changes: pd.DataFrame | None = None
+) -> tuple[list[Any], list[Any]]:
     """Columns and rows of the table of n-grams; the n-gram of each is a button that looks at it."""
-    frame = exported(result, index, alone)
+    frame = exported(result, index, alone, changes)
     group = len(result.neurons) > 1
     shown = [
         {"field": "ngram", "headerName": "N-gram", "cellRenderer": "NgramCell", "minWidth": 150, "flex": 3,
@@ -61,6 +80,7 @@ def ngrams(result: ReverseQuery, index: Index, alone: Alone | None = None) -> tu
         number_column("mean", "Mean", _NUMBER, 66),
         *([{**number_column("alone", "Alone", _NUMBER, 84), "cellRenderer": "AloneCell"}] if alone is not None else []),
         *([number_column("kept", "Kept", _SHARE, 62)] if alone is not None else []),
+        *(_CHANGE if changes is not None else []),
         number_column("low", "Low", _NUMBER, 62),
         number_column("high", "High", _NUMBER, 62),
         number_column("max", "Max", _NUMBER, 62),
@@ -76,22 +96,47 @@ def ngrams(result: ReverseQuery, index: Index, alone: Alone | None = None) -> tu
     return [*shown, *hidden], frame.to_dict("records")
 
 
+_CHANGE = [
+    number_column("there", "There", _NUMBER, 66),
+    number_column("change", "Change", _SIGNED, 72),
+    number_column("margin", "±", _MARGIN, 54),
+]
+
+
+def changed_table(id: str, frame: pd.DataFrame, filename: str) -> Any:  # noqa: A002
+    """Neurons that respond otherwise in another model, most changed first; the name of each is a link that opens it."""
+    shown = [
+        _NEURON,
+        number_column("z", "Change in sd", _SIGNED, 96),
+        number_column("change", "Change", _SIGNED, 72),
+        number_column("margin", "±", _MARGIN, 60),
+        number_column("here", "Here", _NUMBER, 66),
+        number_column("there", "There", _NUMBER, 66),
+        number_column("count", "Over", _COUNT, 60),
+    ]
+    return _neurons(id, shown, frame, filename)
+
+
 def responders_table(id: str, frame: pd.DataFrame, filename: str, *, extreme: bool) -> Any:  # noqa: A002
     """Neurons that respond, strongest first; the name of each is a link that opens it.
 
     `extreme` is whether the column `max` holds the extreme of this sign.
     """
-    frame = frame.assign(
-        name=[str(Neuron(int(a), int(b))) for a, b in zip(frame["layer"], frame["neuron"], strict=True)]
-    )
     shown = [
-        {"field": "name", "headerName": "Neuron", "cellRenderer": "NeuronCell", "minWidth": 96, "flex": 2,
-         "filter": "agTextColumnFilter"},
+        _NEURON,
         number_column("z", "z", _NUMBER, 60),
         number_column("mean", "Mean", _NUMBER, 66),
         *([number_column("max", "Extreme", _NUMBER, 74)] if extreme else []),
         number_column("count", "Over", _COUNT, 60),
-    ]  # fmt: skip
+    ]
+    return _neurons(id, shown, frame, filename)
+
+
+def _neurons(id: str, shown: list[Any], frame: pd.DataFrame, filename: str) -> Any:  # noqa: A002
+    """A table of neurons, whose names are links."""
+    frame = frame.assign(
+        name=[str(Neuron(int(a), int(b))) for a, b in zip(frame["layer"], frame["neuron"], strict=True)]
+    )
     listed = {column["field"] for column in shown}
     hidden = [{"field": name, "hide": True} for name in frame.columns if name not in listed]
     rows = frame.to_dict("records")

@@ -18,9 +18,12 @@ from neuronscope.ngrams import LONGEST, Pattern, written
 from neuronscope.vocabulary import Neuron
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from neuronscope.analysis.responders import Responders
     from neuronscope.analysis.reverse_query import Alone, ReverseQuery
     from neuronscope.app.selection import Selection
+    from neuronscope.beside import Beside
     from neuronscope.indexed import Index
     from neuronscope.scope import Scope
 
@@ -93,6 +96,24 @@ class Answers:
             return scope.check(index, self.query(index, asked), CHECKED)
 
         return self._held.of(("alone", *state(index), asked, self.is_measured(index, asked)), run)
+
+    def compared(self, index: Index, asked: Asked, against: str) -> pd.DataFrame | None:
+        """What the n-grams that are shown now became in another model, if both were run; see `Beside.ngrams`."""
+        return self._held.find(("beside", *state(index), asked, self.is_measured(index, asked), against))
+
+    def compare(self, beside: Beside, asked: Asked, against: str) -> pd.DataFrame:
+        """Run both models where the n-grams occur that are shown now, and keep the answer."""
+        index = beside.index
+        key = ("beside", *state(index), asked, self.is_measured(index, asked), against)
+        return self._held.of(key, lambda: beside.ngrams(self.query(index, asked), CHECKED))
+
+    def changed(self, beside: Beside, text: str, against: str, *, regular: bool) -> pd.DataFrame:
+        """The neurons that respond to a text otherwise in another model; raises what `Beside.responders` raises."""
+
+        def run() -> pd.DataFrame:
+            return beside.responders(text, regular=regular, most=MATCHES)
+
+        return self._held.of(("changed", *state(beside.index), text, regular, against), run)
 
     def responders(self, index: Index, text: str) -> Responders:
         """The neurons that list the token `text` among their best or worst."""

@@ -8,6 +8,7 @@ from typing import Any
 from dash import html
 
 from neuronscope.app import pictures
+from neuronscope.app.comparable import chooser
 from neuronscope.app.graphs import graph, graph_tools
 from neuronscope.app.parts import card, choices, go, heading, icon, select
 from neuronscope.app.selection import Selection
@@ -129,9 +130,6 @@ def settings(model: ModelCard, selection: Selection, others: Mapping[str, str]) 
 
     `others` are models of the same shape, by name, each with what it is called.
     """
-    against = {"": "No other model", **others}
-    if selection.against not in against:
-        against[selection.against] = selection.against
     sites = {site: name for site, name in SITES.items() if site in model.sites}
     layers = {layer: str(layer) for layer in range(model.layers)}
     return html.Section(
@@ -139,7 +137,7 @@ def settings(model: ModelCard, selection: Selection, others: Mapping[str, str]) 
             select("site", "Read at", sites, selection.site),
             select("layer", f"Layer, 0 to {model.layers - 1}", layers, selection.layer_of(model)),
             select("rule", "Rank by", RULES, selection.rule),
-            *([select("against", "Compare with", against, selection.against)] if len(against) > 1 else []),
+            *chooser(selection, others),
         ],
         className="panel settings",
     )

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
+    from neuronscope.index.read_corpus import ReadCorpus
+
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
@@ -144,3 +146,27 @@ def _extend_over_joined(
         while end < last and not begun[end] and joins(joined[first:end], joined[end]):
             end += 1
         offsets[i, 1] = end
+
+
+def cuts_alike(encoder: Encoder, corpus: ReadCorpus) -> bool:
+    """Whether a tokenizer reads a corpus as the same tokens in the same frame: the corpus' own, or one that does so.
+
+    Another one is tried on the first documents, `_LOOKED_AT` bytes of them.
+    """
+    if encoder.fingerprint == corpus.about["tokenizer"]:
+        return True
+    if (encoder.lead, encoder.tail) != (corpus.lead, corpus.tail):
+        return False
+    ends = np.append(corpus.documents["byte"][1:], len(corpus.text)).astype(np.int64)
+    starts = corpus.documents["byte"].astype(np.int64)
+    last = max(int(np.searchsorted(ends, _LOOKED_AT)), 1)
+    texts = [
+        corpus.text[start:end].tobytes().decode("utf-8")
+        for start, end in zip(starts[:last].tolist(), ends[:last].tolist(), strict=True)
+    ]
+    ids = encoder.encode(texts).ids
+    return bool(np.array_equal(ids, corpus.ids[: len(ids)]))
+
+
+_LOOKED_AT = 200_000
+"""Bytes of a corpus that another tokenizer is tried on."""

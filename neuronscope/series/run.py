@@ -23,7 +23,7 @@ from neuronscope import npy
 from neuronscope.analysis import drift as measures
 from neuronscope.errors import DriftProblem, FileError, ModelError, NotOfSeries
 from neuronscope.index.build import WINDOW
-from neuronscope.index.encoding import Encoder
+from neuronscope.index.encoding import Encoder, cuts_alike
 from neuronscope.index.plan import Plan
 from neuronscope.index.read_corpus import NAME as CORPUS
 from neuronscope.index.read_corpus import ReadCorpus
@@ -186,8 +186,6 @@ class _Series:
     def __init__(self, lend: Lend, borrow: Borrow, card: ModelCard, folder: Path, work: Path, plan: Plan) -> None:
         self._lend, self._borrow, self._card = lend, borrow, card
         self._folder, self._work, self._probe = folder, work, Probe(plan)
-        with lend() as model:
-            self._tokenizer = Encoder(model.tokenizer).fingerprint
 
     def run(self, manifest: Manifest) -> Manifest:
         """Run everything that is left."""
@@ -315,26 +313,11 @@ class _Series:
             mine, theirs = getattr(self._card, field), getattr(card, field)
             if mine != theirs:
                 raise NotOfSeries(f"{name} is no checkpoint of {self._card.label}: {differs.format(theirs, mine)}.")
-        if encoder.fingerprint != self._tokenizer and not self._same_tokens(encoder):
+        if not cuts_alike(encoder, self._probe.plan.corpus):
             raise NotOfSeries(
                 f"{name} cannot be compared with {self._card.label} token by token: its tokenizer cuts the probe "
                 "corpus into other tokens."
             )
-
-    def _same_tokens(self, encoder: Encoder) -> bool:
-        """Whether another tokenizer reads the first documents of the corpus as the same ids, in the same frame."""
-        corpus = self._probe.plan.corpus
-        if (encoder.lead, encoder.tail) != (corpus.lead, corpus.tail):
-            return False
-        ends = np.append(corpus.documents["byte"][1:], len(corpus.text)).astype(np.int64)
-        starts = corpus.documents["byte"].astype(np.int64)
-        last = max(int(np.searchsorted(ends, _LOOKED_AT)), 1)
-        texts = [
-            corpus.text[start:end].tobytes().decode("utf-8")
-            for start, end in zip(starts[:last].tolist(), ends[:last].tolist(), strict=True)
-        ]
-        ids = encoder.encode(texts).ids
-        return bool(np.array_equal(ids, corpus.ids[: len(ids)]))
 
     def _compared(self, passed: Passed, moved: Sequence[weights.Moved]) -> tuple[np.ndarray, np.ndarray]:
         """The records of every neuron and of every layer."""
@@ -389,8 +372,6 @@ _SHAPE = (
     ("precision", "it is held in {} and the base in {}"),
 )
 """What a checkpoint shares with its base, and how a difference is said."""
-_LOOKED_AT = 200_000
-"""Bytes of the corpus that another tokenizer is tried on."""
 
 
 def _arrays(passed: Passed, table: np.ndarray, layers: np.ndarray) -> dict[str, np.ndarray]:

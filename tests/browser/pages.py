@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from neuronscope.app import create_app
 from neuronscope.app.serving import BackgroundServer, background_server
-from neuronscope.scope import Workspace
+from neuronscope.scope import Scope, Workspace
 from neuronscope.settings import Settings
 from tests.browser.looking import PATIENCE, settle
 from tests.models_for_tests import gpt2, llama
@@ -38,6 +40,10 @@ return JSON.stringify({
 """What the page shows of its work, for a test that waits in vain."""
 
 
+_SIZES = {"vocab_size": 256, "n_positions": 160, "n_inner": 700}
+"""Of `tiny`."""
+
+
 @dataclass
 class Site:
     """The page being served."""
@@ -53,11 +59,17 @@ class Site:
     def start(cls, home: Path) -> Site:
         """Serve the page with the models `tiny` (GPT-2) and `gated` (Llama)."""
         workspace = Workspace(Settings(home / "cache", home / "data", offline=True, model_roots=(home / "models",)))
-        sizes = {"vocab_size": 256, "n_positions": 160, "n_inner": 700}
-        workspace.attach(gpt2(**sizes), byte_tokenizer(), "tiny")
+        workspace.attach(gpt2(**_SIZES), byte_tokenizer(), "tiny")
         workspace.attach(llama(vocab_size=256, max_position_embeddings=160), byte_tokenizer(), "gated")
         app = create_app(workspace, model="tiny")
         return cls(workspace, background_server(app), app.manager)
+
+    @contextmanager
+    def another(self, name: str) -> Iterator[Scope]:
+        """A model of the shape and tokenizer of `tiny` with other weights, in memory as long as its context lasts."""
+        scope = self.workspace.attach(gpt2(seed=1, **_SIZES), byte_tokenizer(), name)
+        yield scope
+        self.workspace.manager.evict(scope.key)
 
     def close(self) -> None:
         """End its work, its server and its models."""
@@ -152,6 +164,19 @@ class Page:
 
         self.wait(click, selector)  # found anew where it was replaced meanwhile
         return self.settled()
+
+    def choose(self, field: str, value: str) -> Page:
+        """Choose a value in one of the settings in one step, as these may be redrawn at any time."""
+        self.driver.execute_script(
+            """
+            const control = document.querySelector(`[id='{"field":"${arguments[0]}"}']`);
+            Object.getOwnPropertyDescriptor(HTMLSelectElement.prototype, 'value').set.call(control, arguments[1]);
+            control.dispatchEvent(new Event('change', {bubbles: true}));
+            """,
+            field,
+            value,
+        )
+        return self
 
     def keys(self, *keys: str) -> Page:
         """Type on the page itself."""

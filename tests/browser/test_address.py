@@ -66,9 +66,9 @@ def test_controls_that_an_answer_redraws_do_not_undo_what_was_chosen_meanwhile(p
 
     monkeypatch.setattr(Scope, "activations", slowly)
     for place in ("up", "residual", "attention"):
-        choose(page, "site", place)
+        page.choose("site", place)
         time.sleep(0.3)
-    choose(page, "layer", "2")
+    page.choose("layer", "2")
     page.ready()
     assert page.query == {"site": "attention", "layer": "2"}
     assert page.figure("text-heat", "layout.meta.layer") == 2
@@ -85,16 +85,3 @@ def test_a_question_that_got_lost_is_asked_once_more(page):
     page.ready()
     assert page.tokens == list("hello·there")
     assert not page.one("#again").is_displayed()
-
-
-def choose(page, field, value):
-    """Choose a value in one of the settings in one step, as these may be redrawn at any time."""
-    page.driver.execute_script(
-        """
-        const control = document.querySelector(`[id='{"field":"${arguments[0]}"}']`);
-        Object.getOwnPropertyDescriptor(HTMLSelectElement.prototype, 'value').set.call(control, arguments[1]);
-        control.dispatchEvent(new Event('change', {bubbles: true}));
-        """,
-        field,
-        value,
-    )

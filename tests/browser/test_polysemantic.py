@@ -133,6 +133,26 @@ def test_the_table_is_of_the_confirmed_the_scored_or_all(page, surveyed):
     page.settled()
 
 
+def test_senses_are_compared_with_another_model(page, surveyed, site):
+    with site.another("tuned"):
+        opened(page, among="scored")
+        cards = len(page.all(".poly-card"))
+        assert not page.all(".poly-elsewhere")
+        page.choose("against", "tuned")
+        page.wait(lambda: page.all(".poly-elsewhere"), "what is left there")
+        page.settled()
+        said = page.one(".poly-elsewhere .caption").text
+        assert said.startswith("tuned: fires in ")
+        assert "of the activation here" in said
+        assert len(page.all(".poly-card")) == cards
+        assert "of its activation in tuned" in page.one(".poly-card .caption").text
+        assert page.notices == []
+        assert axe(page.driver) == []
+        page.choose("against", "")
+        page.wait(lambda: not page.all(".poly-elsewhere"), "one model")
+        page.settled()
+
+
 def test_what_cannot_be_looked_at_is_said(page, surveyed):
     opened(page, layer=9, neuron=1)
     assert "layers 0 to 2" in page.one("#polysemantic-shares").text

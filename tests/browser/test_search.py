@@ -125,6 +125,34 @@ def test_an_expression_is_run_where_it_matches(page):
     assert page.notices == []
 
 
+def test_n_grams_and_responders_are_compared_with_another_model(page, site):
+    with site.another("tuned"):
+        compared_with_another(page)
+
+
+def compared_with_another(page):
+    searched(page, layer=1, neuron=20)
+    assert not page.one("#search-compare").is_displayed()
+    page.choose("against", "tuned")
+    page.wait(lambda: page.one("#search-compare").is_displayed(), "the button")
+    page.settled()
+    page.press("#search-compare")
+    page.wait(lambda: page.all('.ngrams-table .ag-header-cell[col-id="change"]'), "the column")
+    page.settled()
+    cells = page.all('.ngrams-table .ag-row [col-id="change"]')
+    assert all(cell.text[0] in "+−-" for cell in cells if cell.text)
+    assert any(cell.text for cell in cells)
+    assert not page.one("#search-compare").is_enabled()
+    page.press('[data-go*=\'"ask":"text"\']')
+    page.wait(lambda: page.one("#search-find").is_displayed(), "the other way to ask")
+    page.one("#search-find").send_keys(" cat", Keys.ENTER)
+    page.wait(lambda: page.all("#search-changed .cell-press"), "the neurons that changed")
+    page.settled()
+    assert page.query["against"] == "tuned"
+    assert page.notices == []
+    assert axe(page.driver) == []
+
+
 def test_what_cannot_be_answered_is_said_in_place_of_the_answer(page):
     page.open(ready=False, view="search", neurons="L9.N1")
     page.wait(lambda: page.all("#search-nothing .empty"), "the sentence")

@@ -14,6 +14,7 @@ from dash.exceptions import PreventUpdate
 from neuronscope.app import indexing, polysemantic_cards, polysemantic_panels, polysemantic_rows, scenes
 from neuronscope.app.asking import Frame, asked, indexed
 from neuronscope.app.background import POLL
+from neuronscope.app.comparable import chooser, comparable, compared_with
 from neuronscope.app.examples import example_list
 from neuronscope.app.graphs import csv_id, framed
 from neuronscope.app.parts import choices, empty, heading
@@ -29,6 +30,7 @@ from neuronscope.errors import InputError, NeuronScopeError
 from neuronscope.figures import sense_map, sense_map_table, senses_by_layer, senses_by_layer_table
 
 if TYPE_CHECKING:
+    from neuronscope.app.comparable import Other
     from neuronscope.indexed import Index
     from neuronscope.scope import Scope, Workspace
 
@@ -178,6 +180,7 @@ def _register_layers(app: Dash, workspace: Workspace) -> None:
 
 def _register_neuron(app: Dash, workspace: Workspace) -> None:
     @app.callback(
+        Output(Poly.OTHERS, "children"),
         Output(Poly.NEURON_HEAD, "children"),
         Output(Poly.SHARES, "children"),
         Output(Poly.CARDS, "children"),
@@ -199,10 +202,12 @@ def _register_neuron(app: Dash, workspace: Workspace) -> None:
     def neuron(ready: Any, *others: Any) -> tuple[Any, ...]:
         more, search, mode = others[-3:]
         scope, selection, index = _shown(workspace, search, ready)
+        choice = chooser(selection, comparable(workspace, scope, app.drifts))
         try:
-            return _neuron(app, scope, selection, index, more or {}, mode or "light")
+            other = compared_with(workspace, scope, app.drifts, index, selection)
+            return choice, *_neuron(app, scope, selection, index, other, more or {}, mode or "light")
         except NeuronScopeError as error:
-            return heading("Senses"), empty(str(error)), [], no_update, no_update, [], True, True
+            return choice, heading("Senses"), empty(str(error)), [], no_update, no_update, [], True, True
 
     app.clientside_callback(
         "() => null",
@@ -213,7 +218,13 @@ def _register_neuron(app: Dash, workspace: Workspace) -> None:
 
 
 def _neuron(
-    app: Dash, scope: Scope, selection: Selection, index: Index, more: dict[str, Any], mode: Any
+    app: Dash,
+    scope: Scope,
+    selection: Selection,
+    index: Index,
+    other: Other | None,
+    more: dict[str, Any],
+    mode: Any,
 ) -> tuple[Any, ...]:
     looked = _looked(app, scope, selection, index)
     own = more.get("of") == polysemantic_cards.key_of(looked.neuron, looked.sign)
@@ -226,8 +237,12 @@ def _neuron(
     every = index.contexts(record["positions"][: int(record["contexts"])].astype("int64"))
     drawn = sense_map(looked.poly, looked.neuron, looked.sign, contexts=every, source=index.source, mode=mode)
     figure, style, caption = framed(drawn, left=40, above=34, below=40)
-    listed = polysemantic_cards.cards(looked, examples, opened, limit, mode)
-    return head, polysemantic_cards.shares(looked, mode), listed, figure, style, caption, not listed, not listed
+    shares, left = [polysemantic_cards.shares(looked, mode)], None
+    if other is not None and looked.senses:
+        left = other.called, app.surveys.elsewhere(index, looked, other)
+        shares.append(polysemantic_cards.elsewhere_shares(looked, left[1], other.called, mode))
+    listed = polysemantic_cards.cards(looked, examples, opened, limit, mode, left)
+    return head, shares, listed, figure, style, caption, not listed, not listed
 
 
 def _register_point(app: Dash, workspace: Workspace) -> None:

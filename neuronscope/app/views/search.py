@@ -16,6 +16,7 @@ from neuronscope.app import search_panels as panels
 from neuronscope.app import searching as terms
 from neuronscope.app.asking import Frame, asked, indexed
 from neuronscope.app.background import POLL
+from neuronscope.app.comparable import called, chooser, comparable, compared_with
 from neuronscope.app.graphs import csv_id, framed
 from neuronscope.app.parts import choices, empty, heading, select
 from neuronscope.app.scenes import Scene, scene_id
@@ -41,7 +42,7 @@ ROWS = 20
 _QUERY = ("ask", "neurons", "layer", "neuron", "sign", "longest", "skips", "least", "order")
 SCENES = {
     Search.TABS: Scene(NAME, ("ask",)),
-    Search.BOXES: Scene(NAME, ("neurons", "layer", "neuron", "sign", "find")),
+    Search.BOXES: Scene(NAME, ("ask", "neurons", "layer", "neuron", "sign", "find")),
     Search.QUERY: Scene(NAME, _QUERY),
     Search.FIGURE: Scene(NAME, _QUERY),
     Search.CONTEXTS: Scene(NAME, (*_QUERY, "ngram", "member")),
@@ -108,16 +109,20 @@ def _register_boxes(app: Dash, workspace: Workspace) -> None:
         Output(Search.SIGN, "children"),
         Output(Search.TRY, "children"),
         Output(Search.FIND, "value"),
+        Output(Search.OTHERS, "children"),
+        Output(Search.FIND_OTHERS, "children"),
         Input(Frame.READY, "data"),
         Input(Frame.INDEX, "data"),
         Input(scene_id(Search.BOXES), "data"),
         State(Frame.URL, "search"),
     )
     def boxes(ready: Any, _index: Any, _scene: Any, search: str) -> tuple[Any, ...]:
-        selection, index = _searched(workspace, search, ready)[1:]
+        scope, selection, index = _searched(workspace, search, ready)
         written = selection.neurons or str(selection.chosen or terms.suggested(index, 1)[0])
         sign = choices("sign", "Which side", panels.SIGNS, selection.sign)
-        return written, sign, panels.suggestions(terms.suggested(index)), selection.find or ""
+        others = chooser(selection, comparable(workspace, scope, app.drifts))
+        places = (others, []) if selection.ask == "neuron" else ([], others)
+        return written, sign, panels.suggestions(terms.suggested(index)), selection.find or "", *places
 
     @app.callback(
         Output(Frame.GO, "data", allow_duplicate=True),
@@ -173,24 +178,30 @@ def _register_rows(app: Dash, workspace: Workspace) -> None:
         Output(Search.LEGEND, "children"),
         Output(Search.MEASURE, "disabled"),
         Output(Search.CHECK, "disabled"),
+        Output(Search.COMPARE, "disabled"),
+        Output(Search.COMPARE, "hidden"),
         Output(Search.MORE, "hidden"),
         *_seen(Search.QUERY),
     )
     def rows(ready: Any, *others: Any) -> tuple[Any, ...]:
-        _scope, selection, index = _searched(workspace, others[-2], ready, "neuron")
+        scope, selection, index = _searched(workspace, others[-2], ready, "neuron")
+        single = not selection.against
         try:
             query = terms.query_of(selection, index)
             result = app.answers.query(index, query)
         except NeuronScopeError as error:
-            return heading("Nothing to show"), [], [], True, empty(str(error)), [], True, True, True
+            return heading("Nothing to show"), [], [], True, empty(str(error)), [], True, True, True, single, True
         measured, alone = app.answers.is_measured(index, query), app.answers.checked(index, query)
+        changes = app.answers.compared(index, query, selection.against)
         shown = terms.arranged(result, selection.least, selection.order)
-        columns, records = search_tables.ngrams(shown, index, alone)
+        columns, records = search_tables.ngrams(shown, index, alone, changes)
         head = panels.query_head(shown, measured=measured, alone=alone)
         nothing = [] if records else empty(_none(result, selection))
-        legend = panels.legend(result, alone, selection.order)
+        other = called(selection, comparable(workspace, scope, app.drifts)) if changes is not None else ""
+        legend = panels.legend(result, alone, selection.order, other)
         settled, checked = measured or bool(result.exact.all()), alone is not None or len(query.neurons) > 1
-        return head, columns, records, not records, nothing, legend, settled, checked or not records, not records
+        done = settled, checked or not records, changes is not None or not records
+        return head, columns, records, not records, nothing, legend, *done, single, not records
 
     @app.callback(
         Output(Search.FIGURE, "figure"),
@@ -224,23 +235,29 @@ def _register_measure(app: Dash, workspace: Workspace) -> None:
         Output(Search.MEASURED, "data"),
         Input(Search.MEASURE, "n_clicks"),
         Input(Search.CHECK, "n_clicks"),
+        Input(Search.COMPARE, "n_clicks"),
         State(Frame.READY, "data"),
         State(Frame.URL, "search"),
         **Search.WORK.runs(app.manager, (Output(Search.BUTTONS, "hidden"), True, False)),
         prevent_initial_call=True,
     )
-    def measure(set_progress: Any, measures: Any, checks: Any, ready: Any, search: str) -> Any:
-        if not (measures or checks):
+    def measure(set_progress: Any, measures: Any, checks: Any, compares: Any, ready: Any, search: str) -> Any:
+        if not (measures or checks or compares):
             raise PreventUpdate
         scope, selection, index = _searched(workspace, search, ready, "neuron")
         query = terms.query_of(selection, index)
         if ctx.triggered_id == Search.CHECK:
             set_progress((None, "1", "Running the n-grams alone"))
             app.answers.check(scope, index, query)
+        elif ctx.triggered_id == Search.COMPARE:
+            set_progress((None, "1", "Running both models"))
+            other = compared_with(workspace, scope, app.drifts, index, selection)
+            if other is not None:
+                app.answers.compare(other.beside, query, other.name)
         else:
             set_progress((None, "1", "Looking for where to measure"))
             app.answers.measure(scope, index, query)
-        return [measures, checks]
+        return [measures, checks, compares]
 
 
 def _register_contexts(app: Dash, workspace: Workspace) -> None:
@@ -300,9 +317,10 @@ def _register_find(app: Dash, workspace: Workspace) -> None:
     def find(set_progress: Any, ready: Any, *others: Any) -> tuple[Any, ...]:
         scope, selection, index = _searched(workspace, others[-1], ready, "text")
         set_progress((None, "1", "Looking it up"))
+        other = compared_with(workspace, scope, app.drifts, index, selection)
         run = everywhere if ctx.triggered_id == Search.FIND_EVERYWHERE else answered
         try:
-            return run(app.answers, scope, index, selection)
+            return run(app.answers, scope, index, selection, other)
         except InputError as error:
             return heading("Neurons that respond"), empty(str(error)), True
 
@@ -321,7 +339,8 @@ def _register_csv(app: Dash, workspace: Workspace) -> None:
             raise PreventUpdate
         query = _query(selection, index)
         result = terms.arranged(app.answers.query(index, query), selection.least, selection.order)
-        frame = search_tables.exported(result, index, app.answers.checked(index, query)).head(ROWS)
+        alone, changes = app.answers.checked(index, query), app.answers.compared(index, query, selection.against)
+        frame = search_tables.exported(result, index, alone, changes).head(ROWS)
         return dcc.send_data_frame(frame.to_csv, f"{FILE}.csv", index=False)
 
 

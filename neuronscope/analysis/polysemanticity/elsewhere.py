@@ -1,0 +1,50 @@
+"""A neuron's contexts in another model: which of its senses are left there, and how many ways to fire these make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Integer
+
+from neuronscope.analysis.polysemanticity.senses import LEAST_CONTEXTS, Senses, senses
+
+
+@dataclass(frozen=True, eq=False)
+class Elsewhere:
+    """What a neuron of the same number does in another model, in the contexts in which its senses were found."""
+
+    here: Float[np.ndarray, " contexts"]
+    """The activations of the model in which they were found, times the sign of the side that was looked at."""
+    there: Float[np.ndarray, " contexts"]
+    """Those of the other model, times the same sign."""
+    labels: Integer[np.ndarray, " contexts"]
+    """The sense of each context in the first model."""
+    found: Senses | None
+    """The ways to fire that these contexts make in the other model, but for those in which it does not fire; None where
+    fewer than twenty are left."""
+
+    @property
+    def fires(self) -> int:
+        """In how many of the contexts the neuron is on the same side of zero there."""
+        return int((self.there > 0).sum())
+
+    def kept(self, sense: int | None = None) -> float:
+        """The activation there as a share of that here, over the contexts of a sense, or all."""
+        own = slice(None) if sense is None else self.labels == sense
+        return float(np.maximum(self.there[own], 0).sum() / max(float(self.here[own].sum()), 1e-30))
+
+
+def elsewhere(
+    here: Float[np.ndarray, " contexts"],
+    there: Float[np.ndarray, " contexts"],
+    labels: Integer[np.ndarray, " contexts"],
+    contributions: Float[np.ndarray, "contexts width"],
+    background: Float[np.ndarray, "tokens width"],
+    halves: Bool[np.ndarray, " contexts"],
+) -> Elsewhere:
+    """Compare contexts in two models; `contributions` and `background` are the other model's, as for `senses`."""
+    on = there > 0
+    enough = int(on.sum()) >= LEAST_CONTEXTS
+    found = senses(contributions[on], there[on], background, halves[on]) if enough else None
+    return Elsewhere(here, there, labels, found)
