@@ -134,9 +134,9 @@ class Tops:
         worst = listed.gather(1, place[:, None]).squeeze(1)
         better = ((keys > worst) & (peak > -math.inf)).nonzero().squeeze(1)
         self.keys[place[better], neurons[better]] = keys[better]
-        # Only what stands among the first now can stand among the first at the end.
-        ahead = (listed[better] > keys[better, None]).sum(1)
-        shown = better[ahead < KEPT_CONTEXTS]
+        shown = better
+        if len(self.keys) > KEPT_CONTEXTS:  # only what stands among the first now can stand among the first at the end
+            shown = better[(listed[better] > keys[better, None]).sum(1) < KEPT_CONTEXTS]
         self.contexts[place[shown], neurons[shown]] = _around(rows[shown], column[shown], batch.text[window[shown]])
         return better
 

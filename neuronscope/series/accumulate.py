@@ -20,7 +20,7 @@ from neuronscope.index.plan import Batch
 
 
 class LayerSums:
-    """Sums, strongest contexts, sums of frequent tokens and sampled activations of one layer."""
+    """Sums, and unless they are all that is wanted, strongest contexts, sums of frequent tokens and a sample."""
 
     def __init__(
         self,
@@ -31,15 +31,21 @@ class LayerSums:
         slots: int,
         sample: int,
         contexts: int,
+        known: bool,
+        alone: bool,
         device: torch.device,
     ) -> None:
-        """`centre` is what sums are taken about: the base's; None in the base itself, which takes it from a batch."""
-        self.centre = centre
+        """`centre` is what sums are taken about: the base's; None in the base itself, which takes it from a batch.
+
+        `known` says that the base's own sums are, and need not be taken again; `alone` that nothing but sums is kept.
+        """
+        self.centre, self._known, self._alone = centre, known, alone
         self.sums = torch.zeros(blocks, len(QUANTITIES), neurons, dtype=torch.float64, device=device)
-        self.token_sums = torch.zeros(slots, neurons, device=device)
-        self.sample = torch.zeros(sample, neurons, dtype=torch.float16, device=device)
-        floor = torch.full((neurons,), -math.inf, device=device)
-        self.tops = [Tops.empty(sign, neurons, floor, contexts) for sign in (1, -1)]
+        if not alone:
+            self.token_sums = torch.zeros(slots, neurons, device=device)
+            self.sample = torch.zeros(sample, neurons, dtype=torch.float16, device=device)
+            floor = torch.full((neurons,), -math.inf, device=device)
+            self.tops = [Tops.empty(sign, neurons, floor, contexts) for sign in (1, -1)]
 
     def see(
         self,
@@ -53,45 +59,67 @@ class LayerSums:
 
         `blocks` says to which block each window belongs, `sampled` which places go to which rows of the sample.
         """
-        flat = values.reshape(-1, values.shape[-1])
-        rounded = torch.empty(batch.count, flat.shape[1], dtype=torch.float16, device=values.device)
-        peaks = [torch.full((len(values), flat.shape[1]), -math.inf, device=values.device) for _ in self.tops]
+        rounded = torch.empty(batch.count, values.shape[-1], dtype=torch.float16, device=values.device)
         at = 0
         for row, start, stop in batch.runs:
-            part = values[row, start:stop]
             here = slice(at, at + stop - start)
-            rounded[here].copy_(part.clamp(-LARGEST_HALF, LARGEST_HALF))
-            self._add(rounded[here], None if base is None else base[here], int(blocks[row]))
-            for peak, extreme in zip(peaks, (part.amax(0), -part.amin(0)), strict=True):
-                torch.maximum(peak[row], extreme, out=peak[row])
+            self._add(values[row, start:stop], rounded[here], None if base is None else base[here], int(blocks[row]))
             at += stop - start
-        for top, peak in zip(self.tops, peaks, strict=True):
-            top.see(values, None, peak, batch)
-        if batch.tabulated.numel():
-            picked = flat[batch.tabulated]
-            self.token_sums.scatter_add_(0, batch.slots[:, None].expand(-1, flat.shape[1]), picked)
-        places, rows = sampled
-        self.sample[rows] = flat[places].clamp(-LARGEST_HALF, LARGEST_HALF).to(torch.float16)
+        if not self._alone:
+            self._keep(values, batch, *sampled)
         return rounded
 
-    def _add(
-        self, own: Float16[Tensor, "tokens neurons"], base: Float16[Tensor, "tokens neurons"] | None, block: int
+    def _keep(
+        self,
+        values: Float[Tensor, "windows tokens neurons"],
+        batch: Batch,
+        places: Integer[Tensor, " s"],
+        rows: Integer[Tensor, " s"],
     ) -> None:
-        """Add a stretch of tokens to the sums of its block; without a base, a checkpoint is its own."""
-        b = own.float()
+        """Keep strongest contexts, sums of frequent tokens and what is sampled."""
+        windows, _tokens, neurons = values.shape
+        peaks = [torch.full((windows, neurons), -math.inf, device=values.device) for _ in self.tops]
+        for row, start, stop in batch.runs:
+            part = values[row, start:stop]
+            for peak, extreme in zip(peaks, (part.amax(0), -part.amin(0)), strict=True):
+                torch.maximum(peak[row], extreme, out=peak[row])
+        for top, peak in zip(self.tops, peaks, strict=True):
+            top.see(values, None, peak, batch)
+        flat = values.reshape(-1, neurons)
+        if batch.tabulated.numel():
+            self.token_sums.index_add_(0, batch.slots, flat[batch.tabulated])
+        self.sample[rows] = flat[places].clamp(-LARGEST_HALF, LARGEST_HALF).to(torch.float16)
+
+    def _add(
+        self,
+        values: Float[Tensor, "tokens neurons"],
+        rounded: Float16[Tensor, "tokens neurons"],
+        base: Float16[Tensor, "tokens neurons"] | None,
+        block: int,
+    ) -> None:
+        """Round a stretch of tokens, and add it to the sums of its block; without a base, a checkpoint is its own."""
+        b = rounded.copy_(values.clamp(-LARGEST_HALF, LARGEST_HALF)).float()
         if self.centre is None:
             self.centre = b.mean(0)
-        ones = torch.ones(1, len(b), device=b.device)
-        sums = self.sums[block]
-        a = b if base is None else base.float()
-        if base is not None:
-            d = b - a
-            sums[4] += (ones @ d.mul_(d))[0]
-        for first, about in ((0, a.sub_(self.centre)), *([] if base is None else [(2, b.sub_(self.centre))])):
-            sums[first] += (ones @ about)[0]
-            sums[first + 1] += (ones @ about.mul_(about))[0]
+        centre = self.centre
         if base is None:
-            sums[2:4] = sums[0:2]
+            self._moments(b, centre, block, 0)
+            self.sums[block, 2:4] = self.sums[block, 0:2]
+            return
+        a = base.float()
+        d = b - a
+        self.sums[block, 4] += (torch.ones(1, len(d), device=d.device) @ d.mul_(d))[0]
+        if not self._known:
+            self._moments(a, centre, block, 0)
+        self._moments(b, centre, block, 2)
+
+    def _moments(
+        self, values: Float[Tensor, "tokens neurons"], centre: Float[Tensor, " neurons"], block: int, first: int
+    ) -> None:
+        """Add values and their squares about the centre to two of the sums; `values` are no more after that."""
+        ones, about = torch.ones(1, len(values), device=values.device), values.sub_(centre)
+        self.sums[block, first] += (ones @ about)[0]
+        self.sums[block, first + 1] += (ones @ about.mul_(about))[0]
 
     def mean(self, tokens: int) -> Float[np.ndarray, " neurons"]:
         """The checkpoint's own mean activation over `tokens`."""

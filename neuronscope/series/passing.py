@@ -41,16 +41,24 @@ CONTEXTS = 10
 """Strongest contexts kept of either sign."""
 TOKENS = 20
 """Tokens of highest and of lowest mean kept."""
+_TOGETHER = 128
+"""Neurons whose tokens are ranked at once: what is worked with in between stays near a core."""
 
 
 @dataclass(frozen=True, eq=False)
-class Passed:
-    """What one checkpoint left behind; the neurons of all layers stand one after the other."""
+class Summed:
+    """Sums over part of a corpus, or all of it; the neurons of all layers stand one after the other."""
 
     counts: Integer[np.ndarray, " blocks"]
     """Tokens of each block that count."""
     sums: Float[np.ndarray, "blocks quantities units"]
     """`analysis.drift.QUANTITIES`, summed over them; a is the base."""
+
+
+@dataclass(frozen=True, eq=False)
+class Passed(Summed):
+    """What one checkpoint left behind."""
+
     mean: Float[np.ndarray, " units"]
     """The checkpoint's mean activation."""
     sample: Float16[np.ndarray, "units sample"]
@@ -120,7 +128,7 @@ class Probe:
 
 def run_base(lend: Lend, probe: Probe, stream: IO[bytes], seen: Callable[[int], None] = lambda _: None) -> Passed:
     """Run the base and write its activations to `stream`, for the checkpoints to be compared with."""
-    return _Run(lend, probe, None, seen).over(stream)
+    return _Run(lend, probe, None, None, seen).over(stream)
 
 
 def run_beside(
@@ -128,10 +136,25 @@ def run_beside(
     probe: Probe,
     stream: IO[bytes],
     centres: Float[np.ndarray, " units"],
+    sums: Float[np.ndarray, "blocks 2 units"] | None = None,
     seen: Callable[[int], None] = lambda _: None,
 ) -> Passed:
-    """Run a checkpoint beside the base, whose activations are read from `stream` and whose `centres` are given."""
-    return _Run(lend, probe, centres, seen).over(stream)
+    """Run a checkpoint beside the base, whose activations are read from `stream` and whose `centres` are given.
+
+    `sums` are the base's own over this probe corpus, the first two of `QUANTITIES`; they are taken anew without.
+    """
+    return _Run(lend, probe, centres, sums, seen).over(stream)
+
+
+def run_part(
+    lend: Lend,
+    probe: Probe,
+    stream: IO[bytes],
+    centres: Float[np.ndarray, " units"],
+    seen: Callable[[int], None] = lambda _: None,
+) -> Summed:
+    """Run a model over the first batches of a corpus, beside the base, for sums alone."""
+    return _Run(lend, probe, centres, None, seen).part(stream)
 
 
 class _Run:
@@ -142,9 +165,11 @@ class _Run:
         lend: Lend,
         probe: Probe,
         centres: Float[np.ndarray, " units"] | None,
+        sums: Float[np.ndarray, "blocks 2 units"] | None,
         seen: Callable[[int], None],
     ) -> None:
-        self._lend, self._probe, self._centres, self._seen = lend, probe, centres, seen
+        self._lend, self._probe, self._centres, self._sums, self._seen = lend, probe, centres, sums, seen
+        self._read = np.empty(0, np.float16)
         self._layers: dict[int, LayerSums] = {}
         self._slots = np.zeros(len(probe.plan.tabulated), np.int64)
         self._counts = np.zeros(probe.blocks, np.int64)
@@ -156,18 +181,32 @@ class _Run:
             card = model.card
         kernel = min(KERNEL, len(self._probe.sampled))
         residual = np.zeros((card.layers, kernel, card.width), np.float16)
-        sites: list[Place] = [Site.NEURONS]
-        if self._probe.most is None:
-            sites += [Site.RESIDUAL, *(["output"] if card.causal else [])]  # type: ignore[list-item]
+        sites: list[Place] = [Site.NEURONS, Site.RESIDUAL, *(["output"] if card.causal else [])]  # type: ignore[list-item]
+        self._read_through(stream, sites, residual)
+        return self._passed(card, residual)
+
+    def part(self, stream: IO[bytes]) -> Summed:
+        """Run every batch for its sums."""
+        self._read_through(stream, [Site.NEURONS], np.zeros((0, 0, 0), np.float16))
+        return Summed(*self._summed())
+
+    def _read_through(
+        self, stream: IO[bytes], sites: list[Place], residual: Float16[np.ndarray, "layers kernel width"]
+    ) -> None:
         for batch in self._probe.batches():
             seeing = _Batch(self, batch, stream, residual)
             with self._lend() as model, evaluating(model.network):
                 seeing.model = model
-                run(model, batch.ids, batch.real, sites, range(card.layers), seeing.see)
+                run(model, batch.ids, batch.real, sites, range(model.card.layers), seeing.see)
             self._slots += np.bincount(batch.slots.numpy(), minlength=len(self._slots))
             self._seen(batch.count)
             time.sleep(COURTESY)
-        return self._passed(card, residual)
+
+    def room(self, size: int) -> Float16[np.ndarray, " size"]:
+        """Memory to read the base's activations into, the same again and again."""
+        if len(self._read) < size:
+            self._read = np.empty(size, np.float16)
+        return self._read[:size]
 
     def layer(self, layer: int, neurons: int, device: torch.device) -> LayerSums:
         """What is kept of a layer."""
@@ -181,15 +220,15 @@ class _Run:
                 slots=len(self._slots),
                 sample=len(self._probe.sampled),
                 contexts=CONTEXTS,
+                known=self._sums is not None,
+                alone=self._probe.most is not None,
                 device=device,
             )
         return self._layers[layer]
 
     def _passed(self, card: ModelCard, residual: Float16[np.ndarray, "layers kernel width"]) -> Passed:
         layers = [self._layers[layer] for layer in range(card.layers)]
-        held = self._counts > 0
-        counts = self._counts[held]
-        sums = np.concatenate([layer.sums.cpu().numpy()[held] for layer in layers], axis=2)
+        counts, sums = self._summed()
         mean = np.concatenate([layer.mean(int(counts.sum())) for layer in layers])
         tops = [[in_order(top) for top in layer.tops] for layer in layers]
         values, positions = unpack(np.concatenate([np.stack([keys for keys, _ in both], 1) for both in tops]))
@@ -198,7 +237,7 @@ class _Run:
             counts=counts,
             sums=sums,
             mean=mean,
-            sample=np.concatenate([layer.sample.cpu().numpy().T for layer in layers]),
+            sample=np.concatenate([np.ascontiguousarray(layer.sample.cpu().numpy().T) for layer in layers]),
             context_values=values,
             context_positions=positions,
             contexts=np.concatenate([np.stack([contexts for _, contexts in both], 1) for both in tops]),
@@ -209,6 +248,14 @@ class _Run:
             centres=np.concatenate([layer.centre.cpu().numpy() for layer in layers if layer.centre is not None]),
         )
 
+    def _summed(self) -> tuple[Integer[np.ndarray, " blocks"], Float[np.ndarray, "blocks quantities units"]]:
+        """Tokens of each block that has any, and their sums."""
+        held = self._counts > 0
+        sums = np.concatenate([self._layers[layer].sums.cpu().numpy()[held] for layer in sorted(self._layers)], axis=2)
+        if self._sums is not None:
+            sums[:, :2] = self._sums
+        return self._counts[held], sums
+
     def _tokens(
         self, layer: LayerSums, counts: Integer[np.ndarray, " blocks"]
     ) -> tuple[Integer[np.ndarray, "neurons 2 ranks"], Float[np.ndarray, "neurons 2 ranks"]]:
@@ -217,16 +264,19 @@ class _Run:
         ids = np.full((neurons, 2, TOKENS), NOTHING, np.uint32)
         plain = np.full((neurons, 2, TOKENS), np.nan, np.float32)
         present = np.flatnonzero(self._slots)
-        if not len(present) or self._probe.most is not None:
+        if not len(present):
             return ids, plain
-        n = self._slots[present]
-        means = layer.token_sums.cpu().numpy()[present].astype(np.float64) / n[:, None]
-        effects = random_effects(n, means, layer.mean(total), layer.variance(total), total)
-        ranked = torch.from_numpy(posterior_mean(effects, n[:, None], means).T.copy())
-        for side in (0, 1):
-            chosen = ranked.topk(min(TOKENS, len(present)), largest=side == 0).indices.numpy()
-            ids[:, side, : chosen.shape[1]] = self._probe.plan.tabulated[present[chosen]]
-            plain[:, side, : chosen.shape[1]] = np.take_along_axis(means.T, chosen, 1)
+        n, sums = self._slots[present], layer.token_sums.cpu().numpy()
+        mean, variance = layer.mean(total), layer.variance(total)
+        for first in range(0, neurons, _TOGETHER):
+            some = slice(first, first + _TOGETHER)
+            means = sums[present, some].astype(np.float64) / n[:, None]
+            effects = random_effects(n, means, mean[some], variance[some], total)
+            ranked = torch.from_numpy(posterior_mean(effects, n[:, None], means).T.copy())
+            for side in (0, 1):
+                chosen = ranked.topk(min(TOKENS, len(present)), largest=side == 0).indices.numpy()
+                ids[some, side, : chosen.shape[1]] = self._probe.plan.tabulated[present[chosen]]
+                plain[some, side, : chosen.shape[1]] = np.take_along_axis(means.T, chosen, 1)
         return ids, plain
 
 
@@ -257,10 +307,10 @@ class _Batch:
             self._here[device] = self._batch.to(device)
         beside = None
         if self._run._centres is not None:
-            raw = bytearray(self._batch.count * neurons * 2)
-            if self._stream.readinto(raw) != len(raw):  # type: ignore[attr-defined]
+            raw = self._run.room(self._batch.count * neurons)
+            if self._stream.readinto(raw) != raw.nbytes:  # type: ignore[attr-defined]
                 raise DamagedIndex("The base's activations are not as long as they were written. Ask again.")
-            beside = torch.frombuffer(raw, dtype=torch.float16).view(-1, neurons).to(device)
+            beside = torch.from_numpy(raw).view(-1, neurons).to(device)
         rounded = self._run.layer(layer, neurons, device).see(
             values.float(), self._here[device], self._blocks, (self._places, self._rows), beside
         )

@@ -34,7 +34,7 @@ from neuronscope.models.copies import in_other_numbers
 from neuronscope.models.loading import Lend
 from neuronscope.series import store, weights
 from neuronscope.series.finding import Candidate
-from neuronscope.series.passing import KERNEL, MATCHED, Passed, Probe, run_base, run_beside
+from neuronscope.series.passing import KERNEL, MATCHED, Passed, Probe, Summed, run_base, run_beside, run_part
 from neuronscope.series.store import BASE, CONTROL, LAYER, RECORD, Checkpoint, Manifest
 from neuronscope.vocabulary import ModelCard
 
@@ -223,7 +223,7 @@ class _Series:
         one = manifest.checkpoints[0]
         with (self._work / "activations.f16").open("wb") as stream:
             passed = run_base(self._lend, self._probe, stream, counter(self._probe.tokens, f"Running {one.label}"))
-        np.save(self._work / "centres.npy", passed.centres)
+        np.savez(self._work / "base.npz", centres=passed.centres, sums=passed.sums[:, :2])
         neurons = self._card.neurons
         for layer in track(range(self._card.layers), label="Keeping what the base is compared by, layer"):
             with self._lend() as model:
@@ -258,14 +258,14 @@ class _Series:
         probe = Probe(self._probe.plan, FLOOR_TOKENS)
         again = Probe(self._probe.plan, 1)
         with self._stream() as stream:
-            said: dict[str, object] = {"recomputed": _largest(run_beside(self._lend, again, stream, base.centres))}
+            said: dict[str, object] = {"recomputed": _largest(run_part(self._lend, again, stream, base.centres))}
         with in_other_numbers(self._lend) as other:
             if other is None:
                 return np.zeros(base.sums.shape[2], np.float32), said
             lend, against = other
             with self._stream() as stream:
                 label = f"Measuring the noise floor against {against}"
-                passed = run_beside(lend, probe, stream, base.centres, counter(probe.tokens, label))
+                passed = run_part(lend, probe, stream, base.centres, counter(probe.tokens, label))
         if len(passed.counts) < 4:
             return np.zeros(base.sums.shape[2], np.float32), said
         floor = measures.floor(passed.counts, passed.sums)
@@ -292,8 +292,8 @@ class _Series:
             with self._examined(one) as (lend, card):
                 with self._stream() as stream:
                     seen = counter(self._probe.tokens, f"Running {one.label}")
-                    centres = npy.read(self._work / "centres.npy")
-                    passed = run_beside(lend, self._probe, stream, centres, seen)
+                    base = npy.read_all(self._work / "base.npz")
+                    passed = run_beside(lend, self._probe, stream, base["centres"], base["sums"], seen)
                 moved = []
                 for layer in track(range(card.layers), label=f"Comparing the weights of {one.label}, layer"):
                     with lend() as model:
@@ -385,7 +385,7 @@ def _alive(passed: Passed, sd: Float[np.ndarray, " units"], gated: bool) -> np.n
     return varies if gated else varies & (passed.context_values[:, 0, 0] > 0)
 
 
-def _largest(passed: Passed) -> float:
+def _largest(passed: Summed) -> float:
     """The root mean squared difference of the neuron that differs most."""
     return float(np.sqrt(passed.sums[:, 4].sum(0) / passed.counts.sum()).max())
 

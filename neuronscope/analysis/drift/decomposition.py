@@ -95,8 +95,18 @@ def drawn(
     found = np.empty((TIMES, sums.shape[2]), np.float32)
     for first in range(0, sums.shape[2], _AT_ONCE):
         some = slice(first, first + _AT_ONCE)
-        found[:, some] = parts(tokens, np.einsum("tb,bqu->tqu", weights, sums[:, :, some], optimize=True)).drift
+        found[:, some] = _drift(tokens, np.einsum("tb,bqu->tqu", weights, sums[:, :, some], optimize=True))
     return found
+
+
+def _drift(count: Float[np.ndarray, "draws 1"], sums: Float[np.ndarray, "draws 5 units"]) -> np.ndarray:
+    """`parts(count, sums).drift` alone."""
+    a, aa, b, bb, dd = (sums[:, i] / count for i in range(5))
+    location = (b - a) ** 2
+    var_a, var_b = np.maximum(aa - a**2, 0), np.maximum(bb - b**2, 0)
+    apart = np.maximum(dd, location + (np.sqrt(var_b) - np.sqrt(var_a)) ** 2)
+    whole = var_a + var_b + location
+    return np.divide(apart, whole, out=np.zeros_like(whole), where=(dd > 0) & (whole > 0))
 
 
 def interval(draws: Float[np.ndarray, "draws units"]) -> Float[np.ndarray, "2 units"]:

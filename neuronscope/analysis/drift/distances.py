@@ -44,15 +44,14 @@ def _jensen_shannon(
 ) -> Float[np.ndarray, " units"]:
     """The divergence of samples that are sorted."""
     low, high = _ends(x, y)
-    flat = high <= low
-    width = np.where(flat, 1.0, high - low)
-    units, bins = len(x), BINS + 2
+    width = np.where(high <= low, 1.0, high - low)
+    edges = (low[:, None] + width[:, None] * np.linspace(0, 1, BINS + 1)).astype(x.dtype)
 
     def shares(values: Float[np.ndarray, "units tokens"]) -> Float[np.ndarray, "units bins"]:
-        place = np.floor((values - low[:, None]) / width[:, None] * BINS).clip(-1, BINS).astype(np.int64) + 1
-        place += np.arange(units)[:, None] * bins
-        counted = np.bincount(place.ravel(), minlength=units * bins).reshape(units, bins)
-        return counted / values.shape[1]
+        below = np.empty(edges.shape, np.int64)
+        for row, (own, ends) in enumerate(zip(values, edges, strict=True)):
+            below[row] = own.searchsorted(ends)
+        return np.diff(below, axis=1, prepend=0, append=values.shape[1]) / values.shape[1]
 
     p, q = shares(x), shares(y)
     m = (p + q) / 2
@@ -101,10 +100,9 @@ def rank_biased_overlap(
     common down to rank d of k: (1 - p) / p · sum over d of (X_d / d) pᵈ, plus (X_k / k) pᵏ. The length k is that of the
     longer list of each pair; 1 where both are empty.
     """
-    same = _same(a, b)
-    upto = same.cumsum(1).cumsum(2)
-    depth = np.arange(1, a.shape[1] + 1)
-    common = upto[:, depth - 1, depth - 1].astype(np.float64)
+    same, depth = _same(a, b), np.arange(1, a.shape[1] + 1)
+    new = [same[:, d, : d + 1].sum(1) + same[:, :d, d].sum(1) for d in depth - 1]
+    common = np.cumsum(np.stack(new, 1), axis=1).astype(np.float64)
     lengths = np.maximum((a != NOTHING).sum(1), (b != NOTHING).sum(1))
     inside = depth <= lengths[:, None]
     agreement = np.where(inside, common / depth * p**depth, 0).sum(1)

@@ -22,10 +22,12 @@ VALID = 0.9
 def kernel(values: Float[np.ndarray, "tokens units"]) -> Float[np.ndarray, "tokens tokens"]:
     """What `alignment` compares: the inner products of tokens, those of a token with itself left out.
 
-    About the mean token, which changes nothing but the rounding.
+    About the mean token, which changes nothing but the rounding. Of values that are held in half precision the products
+    are taken in single precision, which leaves them a thousand times as exact as the values are.
     """
-    centred = values.astype(np.float64) - values.mean(0, dtype=np.float64)
-    products: Float[np.ndarray, "tokens tokens"] = centred @ centred.T
+    exact = np.float32 if values.dtype == np.float16 else np.float64
+    centred = values.astype(exact) - values.mean(0, dtype=np.float64).astype(exact)
+    products: Float[np.ndarray, "tokens tokens"] = (centred @ centred.T).astype(np.float64)
     np.fill_diagonal(products, 0)
     return products
 
@@ -74,8 +76,11 @@ def match(a: Float[np.ndarray, "units tokens"], b: Float[np.ndarray, "units toke
     r = x[alive_a] @ y[alive_b].T
     partner, matched = np.full(len(a), -1), np.full(len(a), np.nan, np.float32)
     if r.size:
-        nearest, back = r.argmax(1), r.argmax(0)
-        mutual = back[nearest] == np.arange(len(alive_a))
+        nearest = r.argmax(1)
+        mutual = r[np.arange(len(r)), nearest] == r.max(0)[nearest]
+        columns = np.where(mutual, nearest, -1)
+        _, first = np.unique(columns, return_index=True)  # of several that are as near as each other
+        mutual &= np.isin(np.arange(len(r)), first)
         columns = np.where(mutual, nearest, -1)
         rest, free = np.flatnonzero(~mutual), np.setdiff1d(np.arange(len(alive_b)), nearest[mutual])
         rows, chosen = linear_sum_assignment(r[np.ix_(rest, free)], maximize=True)
