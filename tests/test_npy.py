@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -67,3 +68,12 @@ def test_a_damaged_file_says_so(tmp_path: Path) -> None:
     np.save(tmp_path / "pickle.npy", np.array([{}]), allow_pickle=True)
     with pytest.raises(ValueError, match="allow_pickle"):
         npy.read(tmp_path / "pickle.npy")
+
+
+def test_reading_ahead_changes_nothing_and_minds_no_missing_file(tmp_path: Path) -> None:
+    np.save(tmp_path / "one.npy", NUMBERS)
+    npy.read_ahead([tmp_path / "none.npy", tmp_path / "one.npy"])
+    for thread in threading.enumerate():
+        if thread.name == "read-ahead":
+            thread.join()
+    assert np.array_equal(npy.read(tmp_path / "one.npy"), NUMBERS)

@@ -126,12 +126,16 @@ def shares(looked: Looked, mode: Mode) -> Any:
 
 
 def elsewhere_shares(looked: Looked, found: Elsewhere, called: str, mode: Mode) -> Any:
-    """What is left of the activation in another model, as a bar of the same scale, and its ways to fire."""
-    left = [(sense.share * found.kept(i), i) for i, sense in enumerate(looked.senses)]
-    scale = max(sum(share for share, _ in left), 1)
+    """What is left of the activation in another model, as a bar that is full unless some was lost, and ways to fire."""
+    parts = [
+        (sense.share * found.kept(i), sense_colour(i, mode), f"sense {i + 1}") for i, sense in enumerate(looked.senses)
+    ]
+    smaller = found.kept() - sum(share for share, _, _ in parts)
+    parts += [(smaller, palette(mode).hairline, "smaller ways to fire")] if smaller > 0.001 else []
+    scale = max(found.kept(), 1)
     pieces = [
-        html.Span(style={"width": f"{share / scale:.2%}", "--sense": sense_colour(i, mode)}, title=f"sense {i + 1}")
-        for share, i in left
+        html.Span(style={"width": f"{share / scale:.2%}", "--sense": colour}, title=name)
+        for share, colour, name in parts
     ]
     here, there = looked.record, found.found
     said = [

@@ -31,6 +31,8 @@ WINDOWS = np.dtype([("first", "<u8"), ("length", "<u4"), ("context", "<u4"), ("d
 DOCUMENTS = np.dtype([("source", "<u4"), ("number", "<u4"), ("character", "<u8"), ("first", "<u8"), ("byte", "<u8")])
 _KEPT = 512
 """Contexts kept in memory, some kilobytes each."""
+_SMALL_BYTES = 256 << 20
+"""A corpus of so many bytes is read from disk when it is opened, in the background."""
 _AGAIN = "Delete the folder and read the corpus again."
 
 
@@ -91,6 +93,7 @@ class ReadCorpus:
             text = np.memmap(place / "text.utf8", np.uint8, mode="r").view(np.ndarray)
             if len(text) != about["bytes"]:
                 raise ValueError(f"text.utf8 has {len(text):,} bytes, not {about['bytes']:,}")
+            _read_ahead(place)
             return cls(place, about, text=text, vocabulary=vocabulary, **arrays)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DamagedIndex(f"The corpus in {place} is damaged: {error}. {_AGAIN}") from error
@@ -248,6 +251,13 @@ class ReadCorpus:
 def fingerprint(ids: str, windows: str, lead: tuple[int, ...], tail: tuple[int, ...]) -> str:
     """The fingerprint of a corpus from the digests of its two arrays."""
     return hashlib.sha256(json.dumps([ids, windows, lead, tail]).encode()).hexdigest()
+
+
+def _read_ahead(folder: Path) -> None:
+    """Have a corpus of moderate size read from disk: the contexts of a neuron are scattered all over it."""
+    files = [path for path in folder.iterdir() if path.suffix in (".npy", ".utf8")]
+    if sum(path.stat().st_size for path in files) <= _SMALL_BYTES:
+        npy.read_ahead(files)
 
 
 def _mapped(path: Path, length: int) -> Shaped[np.ndarray, " length"]:

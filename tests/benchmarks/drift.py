@@ -3,9 +3,11 @@
     python -m tests.benchmarks.drift [--tokens 50000] [--checkpoints 2] [--small] [--json results.json]
 
 A GPT-2 of 124M random weights (`--small`: an eighth of it) and checkpoints with every weight moved a little; windows of
-128 tokens of random words drawn by Zipf's law, one thread. Every eighth batch of the probe corpus also runs bare. CPU
-seconds of this process, by what is being done; the ratio is that of all of it to as many bare passes as there are
-models, base included. What is read from disk is weights of random numbers, as long as a real checkpoint's.
+128 tokens of random words drawn by Zipf's law, one thread. Eight batches of the probe corpus also run bare: through the
+whole model, logits and all, as whoever measures a checkpoint's loss would run it, and without its unembedding, which is
+all that neurons need. CPU seconds of this process, by what is being done; the ratios are those of all of it to as many
+bare passes as there are models, base included. What is read from disk is weights of random numbers, as long as a real
+checkpoint's.
 """
 
 from __future__ import annotations
@@ -81,13 +83,15 @@ def measured(folder: Path, tokens: int, checkpoints: int, *, small: bool) -> dic
     from neuronscope.index.plan import Plan
 
     probe = Probe(Plan(drift.corpus, scope.card.neurons, layers=scope.card.layers))
-    bare = bare_pass(scope, probe)
+    bare, headless = bare_passes(scope, probe)
     found = {f"seconds: {label}": seconds for label, seconds in ledger.booked.items()}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return found | {
         "seconds: everything": whole,
         "seconds: one bare pass": bare,
+        "seconds: one bare pass without unembedding": headless,
         "ratio to bare passes of base and checkpoints": whole / (bare * len(names)),
+        "ratio to bare passes without unembedding": whole / (headless * len(names)),
         "memory: MB with the base loaded": before / 1024,
         "memory: MB at most": peak / 1024,
     }
@@ -125,19 +129,24 @@ def written(file: Path, tokens: int) -> Path:
     return file
 
 
-def bare_pass(scope: Any, probe: Any) -> float:
-    """CPU seconds of the base model alone over the probe corpus, from every eighth batch."""
+def bare_passes(scope: Any, probe: Any) -> tuple[float, float]:
+    """CPU seconds of the base alone over the probe corpus, from some batches: whole, and without its unembedding."""
+    import torch
+
     from neuronscope.engine.capture import evaluating, forward
 
     batches = list(probe.batches())
     some = batches[:: max(len(batches) // 8, 1)]
-    with scope._lent() as model, evaluating(model.network):
-        forward(model, some[0].ids, some[0].real)
-        began = time.process_time()
-        for batch in some:
-            forward(model, batch.ids, batch.real)
-        taken = time.process_time() - began
-    return taken * sum(batch.count for batch in batches) / sum(batch.count for batch in some)
+    with scope._lent() as model, evaluating(model.network), torch.inference_mode():
+        taken = []
+        for run in (lambda batch: model.network(batch.ids), lambda batch: forward(model, batch.ids, batch.real)):
+            run(some[0])
+            began = time.process_time()
+            for batch in some:
+                run(batch)
+            taken.append(time.process_time() - began)
+    share = sum(batch.count for batch in batches) / sum(batch.count for batch in some)
+    return taken[0] * share, taken[1] * share
 
 
 if __name__ == "__main__":
