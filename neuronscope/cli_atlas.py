@@ -128,6 +128,12 @@ def polysemantic(
         int | None, typer.Option("--tokens", min=1, metavar="N", help="Tokens to read layers over; 131,072.")
     ] = None,
     sign: Sign = "+",
+    token: Annotated[
+        str | None,
+        typer.Option(
+            "--token", metavar="TOKEN", help="One neuron on this token alone: the word's uses, as it sees them."
+        ),
+    ] = None,
     against: Annotated[
         str | None,
         typer.Option("--against", metavar="CHECKPOINT", help="What became of their senses there; needs NEURONS."),
@@ -143,10 +149,15 @@ def polysemantic(
     opened, figure, asked = open_index(folder), drawable(figure), neurons_of(neurons) if neurons else None
     if against is not None and asked is None:
         raise InputError("Senses are compared of single neurons: name them, such as L0.N3.")
+    if token is not None and (asked is None or len(asked) != 1):
+        raise InputError("The uses of a token are asked of one neuron: name one, such as L0.N3.")
     with terminal.progress(f"Loading {model}"):
         scope = measuring(opened, model, device)
         assert scope is not None, "a model was named"
-        found = scope.polysemanticity(opened, asked, layers=layer_numbers(layers), tokens=tokens)
+        if token is not None and asked is not None:
+            found = scope.uses(opened, asked[0], token, sign)
+        else:
+            found = scope.polysemanticity(opened, asked, layers=layer_numbers(layers), tokens=tokens)
         saved = save_csv(found.table, csv)
         drawn = _save_figure("senses_by_layer", opened, figure, found)
         other = compared(opened, scope, against)
@@ -302,8 +313,14 @@ def _show_senses(found: Polysemanticity, one: Neuron, sign: str, there: Elsewher
     terminal.show(
         drawing,
         f"{one}, sign {sign}: N_eff {number(record['effective'])} ({both}), in {int(record['contexts']):,} contexts "
-        f"of windows that the index has kept. A survey of its layer sees more.{_left(there)}",
+        f"{_read_in(found)}{_left(there)}",
     )
+
+
+def _read_in(found: Polysemanticity) -> str:
+    if found.token is None:
+        return "of windows that the index has kept. A survey of its layer sees more."
+    return f"of {found.shown[found.token]}, about what all its occurrences share."
 
 
 def _left(there: Elsewhere | None) -> str:

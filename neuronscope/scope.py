@@ -453,6 +453,23 @@ class Scope:
         chosen = range(self.card.layers) if layers is None else layers
         return survey.of_layers(self._lent, index, chosen, tokens=survey.TOKENS if tokens is None else tokens)
 
+    def uses(self, index: Index, neuron: Neuron, token: str | int, sign: str = "+") -> Polysemanticity:
+        """How many ways a neuron has to fire on one token of the corpus, named by its text or its id.
+
+        What all occurrences of the token share is taken out first, for otherwise the token itself is why it fires
+        there, in every use. One record, of one side of the neuron.
+
+        Raises:
+            OtherIndex: if the index was made from another model.
+            NoSuchNeuron: if there is no such neuron.
+            InputError: if `token` is no token of the corpus, or never counts in it.
+        """
+        from neuronscope import survey
+
+        index.check(self.card)
+        number = token if isinstance(token, int) else index.token(token)
+        return survey.of_token(self._lent, index, neuron, number, sign)
+
     def beside(self, index: Index, other: Scope) -> Beside:
         """This model's index, and another checkpoint: what n-grams, texts and senses became in it.
 

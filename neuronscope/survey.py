@@ -56,6 +56,10 @@ _WINDOWS = 64
 """Windows that are read for one neuron."""
 _OF_WINDOW = 50
 """Tokens of a window that say how alike arbitrary tokens are."""
+_OCCURRENCES = 600
+"""Occurrences of a token that are read."""
+_ROUNDING = 0.02
+"""What is left of the push on a token is its own rounding below this share of it."""
 _STRETCH = 16
 """Windows that follow each other and go into the same half of the corpus."""
 
@@ -125,12 +129,54 @@ def of_neurons(lend: Lend, index: Index, asked: Sequence[tuple[Neuron, str]]) ->
             chosen = own.chosen(corpus, values * float(record["sign"][0]))
             at = chosen.places
             where, halves = own.positions[at], _halves(corpus, own.positions[at])
-            _fill(record, chosen, where, values[at], rows[at], around, centre, reading, neuron.index, halves)
+            pushes, arbitrary = (reading.contributions(part, centre, neuron.index) for part in (rows[at], around))
+            _fill(record, chosen, where, values[at], pushes, arbitrary, halves)
     return Polysemanticity(records, 0, index.shown, corpus.ids)
 
 
-def of_another(lend: Lend, index: Index, record: np.void) -> Elsewhere:
+def of_token(lend: Lend, index: Index, neuron: Neuron, token: int, sign: str = "+") -> Polysemanticity:
+    """How many ways a neuron has to fire on one token: what all occurrences of the token share is taken out first.
+
+    A neuron that reads a word answers to it in all its uses, for the word itself is most of what pushes it there. About
+    the mean input of the token's occurrences, only what else pushes it is left. Strong is an occurrence from a quarter
+    of the strongest on; a neuron for which not even that one is strong elsewhere "never fires" on the token. Where
+    next to nothing is left, all occurrences are one use.
+
+    Raises:
+        NoSuchNeuron: if there is no such neuron.
+        InputError: if the token does not occur among those that count.
+        Cancelled: between batches.
+    """
+    from neuronscope.engine.contributions import Reading
+    from neuronscope.index.measure import inputs
+
+    index.row(neuron)
+    corpus, turned = index.store.corpus, -1 if sign == "-" else 1
+    own = _occurrences(corpus, token)
+    if not len(own):
+        raise InputError(f"Token {token} does not occur in this corpus: choose one of those it holds.")
+    background, n = _background(corpus, index.store.sampled), len(own)
+    with lend() as model:
+        x = np.zeros((n + len(background), model.card.width), np.float16)
+        reading = Reading.of(model, neuron.layer)
+    inputs(lend, corpus, np.concatenate([own, background]), {neuron.layer: x})
+    values = reading.activations(x[:n], slice(neuron.index, neuron.index + 1))[:, 0]
+    peak = index.histogram(neuron).quantile(0.9999 if turned > 0 else 0.0001) * turned
+    strength = values * turned if float((values * turned).max()) >= FIRING * peak else np.zeros_like(values)
+    chosen = strong_contexts(strength, corpus.window_of(own), firing=0.0, alike=_context_keys(corpus, own))
+    record, at, around = np.zeros(1, RECORD), chosen.places, x[n:].astype(np.float32)
+    record["layer"], record["neuron"], record["sign"], record["of_index"] = neuron.layer, neuron.index, turned, True
+    word, centre = (np.asarray(part.mean(0, dtype=np.float64), np.float32) for part in (x[:n], around))
+    pushes = _left(reading, x[:n][at], centre, word, neuron.index)
+    arbitrary = reading.contributions(around, centre, neuron.index)
+    _fill(record, chosen, own[at], values[at], pushes, arbitrary, _halves(corpus, own[at]))
+    return Polysemanticity(record, 0, index.shown, corpus.ids, token)
+
+
+def of_another(lend: Lend, index: Index, record: np.void, token: int | None = None) -> Elsewhere:
     """What another model does in the contexts that were compared of a neuron; `record` is that of its senses.
+
+    `token` is the one on whose occurrences they were found, see `of_token`.
 
     Raises:
         InputError: if its contexts were not compared.
@@ -144,17 +190,18 @@ def of_another(lend: Lend, index: Index, record: np.void) -> Elsewhere:
         raise InputError(f"{neuron} has no senses to compare: {VERDICTS[record['verdict']]}.")
     corpus, n, sign = index.store.corpus, int(record["contexts"]), float(record["sign"])
     own, background = record["positions"][:n].astype(np.int64), _background(corpus, index.store.sampled)
-    positions = np.concatenate([own, background])
+    shared = background if token is None else _occurrences(corpus, token)
+    positions = np.concatenate([own, background, shared])
     with lend() as model:
         x = np.zeros((len(positions), model.card.width), np.float16)
         reading = Reading.of(model, neuron.layer)
     inputs(lend, corpus, positions, {neuron.layer: x})
     there = reading.activations(x[:n], slice(neuron.index, neuron.index + 1))[:, 0]
-    around = x[n:].astype(np.float32)
-    centre = np.asarray(around.mean(0, dtype=np.float64), np.float32)
+    around = x[n : n + len(background)].astype(np.float32)
+    centre, word = (np.asarray(part.mean(0, dtype=np.float64), np.float32) for part in (around, x[-len(shared) :]))
     return elsewhere(
         record["values"][:n] * sign, there * sign, record["labels"][:n],
-        reading.contributions(x[:n], centre, neuron.index), reading.contributions(around, centre, neuron.index),
+        _left(reading, x[:n], centre, word, neuron.index), reading.contributions(around, centre, neuron.index),
         _halves(corpus, own),
     )  # fmt: skip
 
@@ -238,10 +285,8 @@ class _Read:
                 record["neuron"], record["sign"] = neuron, sign
                 chosen = strong_contexts(values * sign, self.windows, alike=self.alike)
                 at = chosen.places
-                _fill(
-                    record, chosen, self.positions[at], values[at], x[at], around, centre, reading, neuron,
-                    self.halves[at],
-                )  # fmt: skip
+                pushes, arbitrary = (reading.contributions(part, centre, neuron) for part in (x[at], around))
+                _fill(record, chosen, self.positions[at], values[at], pushes, arbitrary, self.halves[at])
                 row += 1
         return records
 
@@ -298,11 +343,8 @@ def _fill(
     chosen: Contexts,
     positions: Integer[np.ndarray, " contexts"],
     values: Float[np.ndarray, " contexts"],
-    x: Float[np.ndarray, "contexts width"],
-    around: Float[np.ndarray, "background width"],
-    centre: np.ndarray,
-    reading: Reading,
-    neuron: int,
+    contributions: Float[np.ndarray, "contexts width"],
+    background: Float[np.ndarray, "background width"],
     halves: Bool[np.ndarray, " contexts"],
 ) -> None:
     """Write down what was found of one neuron."""
@@ -312,9 +354,7 @@ def _fill(
     record["half_a"] = record["half_b"] = record["separations"] = np.nan
     if chosen.verdict != "scored":
         return
-    found = senses(
-        reading.contributions(x, centre, neuron), np.abs(values), reading.contributions(around, centre, neuron), halves
-    )
+    found = senses(contributions, np.abs(values), background, halves)
     record["effective"], record["modes"] = found.effective, found.modes
     record["half_a"], record["half_b"], record["confirmed"] = found.half_a, found.half_b, found.confirmed
     record["cut"] = found.cut
@@ -328,6 +368,25 @@ def _separations(found: Senses) -> Float[np.ndarray, " senses"]:
     number = min(len(found.shares), SEPARATIONS)
     known = [found.separation(k) for k in range(number)]
     return np.array(known + [np.nan] * (SEPARATIONS - number), np.float32)
+
+
+def _left(
+    reading: Reading,
+    x: Float[np.ndarray, "contexts width"],
+    centre: Float[np.ndarray, " width"],
+    word: Float[np.ndarray, " width"],
+    neuron: int,
+) -> Float[np.ndarray, "contexts width"]:
+    """What pushes a neuron about a token's mean input; about that of arbitrary tokens where nothing but that is left."""
+    whole, left = (reading.contributions(x, about, neuron) for about in (centre, word))
+    return left if np.linalg.norm(left) >= _ROUNDING * np.linalg.norm(whole) else whole
+
+
+def _occurrences(corpus: ReadCorpus, token: int) -> Integer[np.ndarray, " drawn"]:
+    """Where a token stands and counts: at most `_OCCURRENCES`, one of a window, drawn at random (seed 0)."""
+    shuffled = np.random.default_rng(0).permutation(np.flatnonzero((np.asarray(corpus.ids) == token) & corpus.counted))
+    _windows, first = np.unique(corpus.window_of(shuffled), return_index=True)
+    return np.sort(shuffled[np.sort(first)[:_OCCURRENCES]])
 
 
 def _background(corpus: ReadCorpus, sampled: Integer[np.ndarray, " sample"]) -> Integer[np.ndarray, " tokens"]:

@@ -150,6 +150,14 @@ def test_the_same_model_has_kept_everything(scope, index):
     assert found.found.effective == pytest.approx(float(poly.of(COLOURS_AND_FOOD)["effective"]), rel=1e-3)
 
 
+def test_uses_of_a_word_are_compared_about_the_word(both, scope, index):
+    red, bread = (scope.uses(index, COLOURS_AND_FOOD, word) for word in ("red", "bread"))
+    assert both.senses(red, COLOURS_AND_FOOD).kept() == pytest.approx(1, abs=0.01)
+    assert both.senses(bread, COLOURS_AND_FOOD).kept() == pytest.approx(0, abs=0.01)
+    same = scope.beside(index, scope).senses(red, COLOURS_AND_FOOD)
+    assert same.found.effective == pytest.approx(float(red.of(COLOURS_AND_FOOD)["effective"]), rel=1e-2)
+
+
 def test_a_neuron_that_fires_nowhere_there_has_no_senses_there(workspace, scope, index):
     network = copy.deepcopy(TRUTH.network)
     with torch.no_grad():

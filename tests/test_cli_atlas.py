@@ -77,6 +77,15 @@ def test_senses_are_ranked_and_those_of_one_neuron_laid_out(run: Run, planted: P
     assert "3 of" in out
 
 
+def test_a_neuron_is_looked_at_on_one_token(run: Run, planted: Path, index: Path) -> None:
+    [row] = answer(run, "polysemantic", index, planted / "model", "L0.N2", "--token", "red")["rows"]
+    assert (row["senses"], row["source"]) == (1, "occurrences of red")
+    status, out, _ = run("polysemantic", index, planted / "model", "L0.N2", "--token", "red")
+    assert (status, "contexts of red, about what" in " ".join(out.split())) == (0, True)
+    status, _, err = run("polysemantic", index, planted / "model", "--token", "red")
+    assert (status, "asked of one neuron" in err) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
@@ -106,7 +115,7 @@ def test_what_became_of_senses_and_n_grams_in_a_checkpoint_is_told(
     assert senses["against"]["senses"] == 1
     status, out, _ = run("polysemantic", index, planted / "model", "L0.N2", *against)
     assert status == 0
-    assert "kept there" in out
+    assert "There it fires in" in " ".join(out.split())
     rows = answer(run, "reverse", index, "L0.N2", *model, *against, "--n", "1", "--count", "16")["rows"]
     lost = {row["ngram"].strip("·") for row in rows if row["change"] < -1}
     assert lost == set(GROUPS["food"])

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from neuronscope.demo import planted
-from neuronscope.errors import NoSuchNeuron, OtherIndex
+from neuronscope.demo.world import documents
+from neuronscope.errors import InputError, NoSuchNeuron, OtherIndex
 from neuronscope.jobs import Cancelled, running
 from neuronscope.scope import Workspace
 from neuronscope.settings import Settings
@@ -121,6 +122,57 @@ def test_gated_neurons_are_looked_at_on_both_sides(workspace, tmp_path):
     assert set(table["layer"]) == {1}
     assert len(table) == 2 * scope.card.neurons
     assert sorted(scope.polysemanticity(index, [Neuron(1, 3)]).table["sign"]) == ["+", "-"]
+
+
+def test_a_word_of_one_use_has_one_and_one_that_does_not_fire_has_none(scope, index):
+    both = Neuron(0, 2)
+    red = scope.uses(index, both, "red")
+    assert (red.token, int(red.of(both)["modes"])) == (index.token("red"), 1)
+    assert list(red.table["source"]) == ["occurrences of red"]
+    assert {token for sense in red.senses(both) for token, _ in sense.tokens} == {"red"}
+    assert list(scope.uses(index, both, "cat").table["verdict"]) == ["never fires"]
+    with pytest.raises(InputError, match="not one token"):
+        scope.uses(index, both, "nowhere")
+    with pytest.raises(InputError, match="does not occur"):
+        scope.uses(index, both, 0)
+
+
+@pytest.fixture(scope="module")
+def sentences(workspace, tmp_path_factory):
+    """Sentences with words of two uses, an index of them by the demo model, and which use each word is in."""
+    folder, found = tmp_path_factory.mktemp("senses"), []
+    for document in documents(seed=11, count=1200, kinds=("senses",)):
+        found.append(document)
+    demo = workspace.scope("demo:stories")
+    index = demo.index(written(folder, [one.text for one in found]), folder / "index")
+    ends = {(i, span.end): span.sense for i, one in enumerate(found) for span in one.spans if span.sense}
+    return demo, index, ends
+
+
+@pytest.mark.parametrize(
+    ("word", "neuron", "uses"),
+    [
+        ("spring", Neuron(1, 373), {"season", "water"}),
+        ("bark", Neuron(1, 115), {"dog", "tree"}),
+        ("ring", Neuron(3, 217), {"jewel", "sound"}),
+    ],
+)
+def test_a_word_with_two_unrelated_uses_separates_into_them(sentences, word, neuron, uses):
+    demo, index, ends = sentences
+    corpus = index.store.corpus
+    found = demo.uses(index, neuron, f" {word}")
+    record = found.of(neuron)
+    positions = record["positions"][: int(record["contexts"])].tolist()
+    places = [corpus.place(position) for position in positions]
+    truth = [ends[place.document, place.character + len(f" {word}")] for place in places]
+    assert set(truth) == uses
+    assert (int(record["modes"]), bool(record["confirmed"])) == (2, True)
+    labels = record["labels"][: len(truth)].tolist()
+    for use in range(2):
+        own = [truth[i] for i, label in enumerate(labels) if label == use]
+        assert max(map(own.count, uses)) >= 0.95 * len(own)
+    firsts = {max(uses, key=[truth[i] for i, label in enumerate(labels) if label == use].count) for use in range(2)}
+    assert firsts == uses
 
 
 def test_the_index_of_another_model_is_refused(workspace, index):

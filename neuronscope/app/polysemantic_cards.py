@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from dash import html
 
 from neuronscope.analysis.polysemanticity import Polysemanticity, Sense
@@ -17,13 +18,13 @@ from neuronscope.figures.theme import Mode, palette
 from neuronscope.vocabulary import Example, Neuron
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from neuronscope.analysis.polysemanticity import Elsewhere
 
 FIRST, MORE = 5, 20
 """Examples of a sense: at first, and once more are asked for."""
 _TOKENS, _SMALLER = 8, 12
+_OFFERED = 12
+"""Tokens that are offered to be looked at alone."""
 _SEPARATION = (
     "How much more alike the contexts of this sense are to each other than to those of the nearest other sense: the "
     "difference of the mean cosines of what pushes the neuron. 0 is no difference."
@@ -67,7 +68,7 @@ def neuron_head(looked: Looked, geometry: Any) -> list[Any]:
     side = "" if looked.sign == "+" else " below zero"
     title = html.Span(["Senses of ", opens, side], className="asked-neurons")
     parts = [f"found in {read_over(looked.poly, record)}", *_scored(record)]
-    few = [_FEW] if record["of_index"] else []
+    few = [_FEW] if record["of_index"] and looked.poly.token is None else []
     lines = [" · ".join(parts), *few, html.Strong(CAUTION), _geometry(geometry, neuron)]
     return heading(title, html.Span([html.Span(line, className="poly-line") for line in lines]))
 
@@ -112,7 +113,8 @@ def _geometry(geometry: Any, neuron: Neuron) -> Any:
 
 def shares(looked: Looked, mode: Mode) -> Any:
     """The activation as one bar, divided among the senses; or why there are none."""
-    if why := why_not_scored(looked.record):
+    token = looked.poly.token
+    if why := why_not_scored(looked.record, "" if token is None else looked.poly.shown[token]):
         return empty(why)
     parts = [(sense.share, sense_colour(i, mode), f"sense {i + 1}") for i, sense in enumerate(looked.senses)]
     rest = 1 - sum(share for share, _, _ in parts)
@@ -123,6 +125,15 @@ def shares(looked: Looked, mode: Mode) -> Any:
         for share, colour, name in parts
     ]
     return html.Div(pieces, className="poly-shares", role="img", **{"aria-label": f"Shares of the activation: {said}"})
+
+
+def tokens_of(poly: Polysemanticity, neuron: Neuron, sign: str) -> dict[str, str]:
+    """The tokens that a neuron fires on most in its strong contexts, each by its id, as it is shown."""
+    record = poly.of(neuron, sign)
+    n = int(record["contexts"])
+    ids, place = np.unique(np.asarray(poly.ids[record["positions"][:n].astype(np.int64)]), return_inverse=True)
+    order = np.argsort(-np.bincount(place, weights=np.abs(record["values"][:n]), minlength=len(ids)), kind="stable")
+    return {str(ids[i]): poly.shown[int(ids[i])] for i in order[:_OFFERED].tolist()}
 
 
 def elsewhere_shares(looked: Looked, found: Elsewhere, called: str, mode: Mode) -> Any:

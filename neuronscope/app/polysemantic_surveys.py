@@ -93,10 +93,18 @@ class Surveys:
             return surveyed.poly
         return self._held.of(("neuron", *state(index), neuron), lambda: scope.polysemanticity(index, neurons=[neuron]))
 
+    def uses(self, scope: Scope, index: Index, looked: Looked, token: int) -> Polysemanticity:
+        """One neuron on one token alone; raises what `survey.of_token` raises."""
+
+        def run() -> Polysemanticity:
+            return scope.uses(index, looked.neuron, token, looked.sign)
+
+        return self._held.of(("token", *state(index), looked.neuron, looked.sign, token), run)
+
     def elsewhere(self, index: Index, looked: Looked, other: Other) -> Elsewhere:
         """What another model does in the contexts of a neuron; raises what `Beside.senses` raises."""
-        of_survey = looked.poly.tokens
-        key = ("elsewhere", *state(index), looked.neuron, looked.sign, of_survey, other.name)
+        of = looked.poly.tokens, looked.poly.token
+        key = ("elsewhere", *state(index), looked.neuron, looked.sign, *of, other.name)
         return self._held.of(key, lambda: other.beside.senses(looked.poly, looked.neuron, looked.sign))
 
     def contexts(self, scope: Scope, index: Index, neuron: Neuron, positions: tuple[int, ...]) -> list[Example]:

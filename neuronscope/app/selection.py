@@ -133,6 +133,8 @@ class Selection:
     """The kept group that is looked at, by name."""
     among: Literal["confirmed", "scored", "all"] = "confirmed"
     """Which neurons the Polysemantic view ranks: with two senses in both halves of the corpus, scored, or all."""
+    token: str = ""
+    """The id of the token on which alone the Polysemantic view looks at a neuron; empty for all."""
     drift: str | None = None
     """The drift that is looked at, by the name of its folder; None for the one last asked for."""
     checkpoint: int | None = None
@@ -244,6 +246,7 @@ _LETS_GO: Mapping[str, tuple[str, ...]] = {
         "drift",
         "checkpoint",
         "against",
+        "token",
     ),
     "drift": ("checkpoint",),
     "text": ("position", "page"),
@@ -251,10 +254,10 @@ _LETS_GO: Mapping[str, tuple[str, ...]] = {
     "against": ("page", "side"),
     "of_second": ("position",),
     "site": ("neuron", "page", "colour"),
-    "layer": ("page", "ngram"),
-    "neuron": ("ngram",),
+    "layer": ("page", "ngram", "token"),
+    "neuron": ("ngram", "token"),
     "neurons": ("ngram", "member"),
-    "sign": ("ngram",),
+    "sign": ("ngram", "token"),
     "layers": ("cluster",),
     "grouping": ("k", "cluster"),
     "k": ("cluster",),

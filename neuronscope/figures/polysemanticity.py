@@ -250,18 +250,20 @@ def senses_by_layer_table(poly: Polysemanticity) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["layer", *VERDICTS, "low", "median", "high"])
 
 
-def why_not_scored(record: np.void) -> str:
-    """Why a neuron has no senses to show, in a sentence; empty if it was scored."""
+def why_not_scored(record: np.void, token: str = "") -> str:
+    """Why a neuron has no senses to show, in a sentence; empty if it was scored. `token` is the one it was read on."""
     verdict, strong = VERDICTS[int(record["verdict"])], int(record["strong"])
     return {
         "dense": "It is dense: strong on more than half of all tokens, so that its contexts are no occasions.",
         "too little evidence": f"Too little evidence: {captions.count(strong, 'strong context')}, and 20 are needed.",
-        "never fires": "It never fires on this side of zero.",
+        "never fires": f"It does not fire on {token}." if token else "It never fires on this side of zero.",
     }.get(verdict, "")
 
 
 def read_over(poly: Polysemanticity, record: np.void) -> str:
     """What a record was found in, in words."""
+    if poly.token is not None:
+        return f"occurrences of {poly.shown[poly.token]}, about what they share"
     return "windows that the index has kept" if record["of_index"] else f"{poly.tokens:,} tokens read again"
 
 

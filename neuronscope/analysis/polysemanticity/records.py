@@ -61,6 +61,8 @@ class Polysemanticity:
     """How each id of the corpus is shown."""
     ids: Integer[np.ndarray, " tokens"]
     """The corpus."""
+    token: int | None = None
+    """The token on whose occurrences alone neurons were looked at, about what these share; None where it was on all."""
 
     @property
     def table(self) -> pd.DataFrame:
@@ -88,9 +90,13 @@ class Polysemanticity:
             "contexts": r["contexts"].astype(np.int64),
             "strong": r["strong"].astype(np.int64),
             "cut": r["cut"],
-            "source": np.where(r["of_index"], "windows of the index", f"{self.tokens:,} tokens"),
+            "source": np.where(r["of_index"], self._windows, f"{self.tokens:,} tokens"),
         }
         return pd.DataFrame(columns).iloc[self.order].reset_index(drop=True)
+
+    @property
+    def _windows(self) -> str:
+        return "windows of the index" if self.token is None else f"occurrences of {self.shown[self.token]}"
 
     @property
     def order(self) -> Integer[np.ndarray, " records"]:

@@ -6,6 +6,7 @@ windows that the index has kept of it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
@@ -17,7 +18,7 @@ from neuronscope.app.background import POLL
 from neuronscope.app.comparable import chooser, comparable, compared_with
 from neuronscope.app.examples import example_list
 from neuronscope.app.graphs import csv_id, framed
-from neuronscope.app.parts import choices, empty, heading
+from neuronscope.app.parts import choices, empty, heading, select
 from neuronscope.app.polysemantic_cards import Looked
 from neuronscope.app.polysemantic_panels import AMONG, Poly
 from neuronscope.app.polysemantic_surveys import Surveys, begins_itself
@@ -42,7 +43,7 @@ QUESTION = "Which neurons mean several things?"
 SCENES = {
     Poly.RANKED: Scene(NAME, ("among",)),
     Poly.LAYERS: Scene(NAME, ()),
-    Poly.NEURON: Scene(NAME, ("among", "layer", "neuron", "sign")),
+    Poly.NEURON: Scene(NAME, ("among", "layer", "neuron", "sign", "token")),
 }
 """What each part is drawn from."""
 _UNINDEXED = "Senses are found in the contexts that an index of a corpus holds. Build one here."
@@ -202,7 +203,9 @@ def _register_neuron(app: Dash, workspace: Workspace) -> None:
     def neuron(ready: Any, *others: Any) -> tuple[Any, ...]:
         more, search, mode = others[-3:]
         scope, selection, index = _shown(workspace, search, ready)
-        choice = chooser(selection, comparable(workspace, scope, app.drifts))
+        choice = [
+            *_tokens(app, scope, selection, index), *chooser(selection, comparable(workspace, scope, app.drifts))
+        ]  # fmt: skip
         try:
             other = compared_with(workspace, scope, app.drifts, index, selection)
             return choice, *_neuron(app, scope, selection, index, other, more or {}, mode or "light")
@@ -303,7 +306,24 @@ def _looked(app: Dash, scope: Scope, selection: Selection, index: Index) -> Look
             f"The senses of {neuron} below zero: without a gate, activations hardly go there, and only the positive "
             "side was looked at. Choose a row of the table."
         )
-    return Looked(app.surveys.neuron(scope, index, neuron), neuron, sign)
+    looked = Looked(app.surveys.neuron(scope, index, neuron), neuron, sign)
+    if not selection.token:
+        return looked
+    if not (selection.token.isdecimal() and int(selection.token) in index.shown):
+        raise InputError("The address names a token that this corpus does not hold: choose one of the list.")
+    return replace(looked, poly=app.surveys.uses(scope, index, looked, int(selection.token)))
+
+
+def _tokens(app: Dash, scope: Scope, selection: Selection, index: Index) -> list[Any]:
+    """The choice of the token on which the neuron is looked at; nothing where it has none."""
+    try:
+        looked = _looked(app, scope, replace(selection, token=""), index)
+    except NeuronScopeError:
+        return []
+    tokens = polysemantic_cards.tokens_of(looked.poly, looked.neuron, looked.sign)
+    if selection.token.isdecimal() and int(selection.token) in index.shown:
+        tokens.setdefault(selection.token, index.shown[int(selection.token)])
+    return [select("token", "Look at", {"": "all it fires on", **tokens}, selection.token)] if tokens else []
 
 
 def _changes() -> tuple[Input, ...]:
