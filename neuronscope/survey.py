@@ -377,7 +377,7 @@ def _left(
     word: Float[np.ndarray, " width"],
     neuron: int,
 ) -> Float[np.ndarray, "contexts width"]:
-    """What pushes a neuron about a token's mean input; about that of arbitrary tokens where nothing but that is left."""
+    """What pushes a neuron about a token's mean input; about that of arbitrary tokens where next to nothing is left."""
     whole, left = (reading.contributions(x, about, neuron) for about in (centre, word))
     return left if np.linalg.norm(left) >= _ROUNDING * np.linalg.norm(whole) else whole
 

@@ -133,9 +133,27 @@ def test_the_table_is_of_the_confirmed_the_scored_or_all(page, surveyed):
     page.settled()
 
 
+def test_a_neuron_is_looked_at_on_one_token_and_on_all_again(page, surveyed):
+    opened(page, among="scored")
+    before = page.one("#polysemantic-neuron-head").text
+    offered = [one.get_attribute("value") for one in page.all("#polysemantic-others option")]
+    token = next(filter(None, offered))
+    page.choose("token", token)
+    page.wait(lambda: "found in occurrences of" in page.one("#polysemantic-neuron-head").text, "the token's uses")
+    page.settled()
+    assert page.query["token"] == token
+    assert page.all(".poly-card, #polysemantic-shares .empty")
+    page.driver.back()
+    page.wait(lambda: page.one("#polysemantic-neuron-head").text == before, "all tokens")
+    page.settled()
+    assert page.notices == []
+    opened(page, among="scored", token="99999")
+    assert "does not hold" in page.one("#polysemantic-shares").text
+
+
 def test_senses_are_compared_with_another_model(page, surveyed, site):
     with site.another("tuned"):
-        opened(page, among="scored")
+        opened(page, among="all")
         cards = len(page.all(".poly-card"))
         assert not page.all(".poly-elsewhere")
         page.choose("against", "tuned")
