@@ -44,12 +44,11 @@ class Beside:
 
     @classmethod
     def of(cls, index: Index, here: Lend, there: Lend) -> Beside:
-        """Raises `OtherIndex` if `here` is not the index' model, `InputError` if `there` is no checkpoint of it."""
+        """Raises `InputError` if the model `there` is no checkpoint of the model `here`, which the index was made from."""
         with here() as model:
             own = model.card
         with there() as model:
             other, encoder = model.card, Encoder(model.tokenizer)
-        index.check(own)
         shape, theirs = ((card.layers, card.neurons, card.width) for card in (own, other))
         if shape != theirs:
             raise InputError(

@@ -10,7 +10,7 @@ import json
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -64,6 +64,7 @@ class Workspace:
         self.recent = _Recent(_RECENT_BYTES)
         self.index_folders = tuple(index_folders)
         self._indexes: dict[Path, Index] = {}
+        self._alike: set[Hashable] = set()
 
     @property
     def catalogue(self) -> tuple[Entry, ...]:
@@ -479,7 +480,12 @@ class Scope:
         """
         from neuronscope.beside import Beside
 
-        return Beside.of(index, self._lent, other._lent)
+        index.check(self.card)
+        both = (index.manifest.corpus, *((one.key, one.card.revision) for one in (self, other)))
+        if both not in self.workspace._alike:  # which takes a copy of the tokenizer to tell
+            Beside.of(index, self._lent, other._lent)
+            self.workspace._alike.add(both)
+        return Beside(index, self._lent, other._lent)
 
     def geometry(self, layers: Sequence[int] | None = None, by: str = "read") -> pd.DataFrame:
         """How the directions that neurons `read` or `write` overlap: superposition geometry, which is not meaning.
