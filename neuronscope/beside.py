@@ -44,7 +44,7 @@ class Beside:
 
     @classmethod
     def of(cls, index: Index, here: Lend, there: Lend) -> Beside:
-        """Raises `InputError` if the model `there` is no checkpoint of the model `here`, which the index was made from."""
+        """Raises `InputError` if the model `there` is no checkpoint of the one `here`, which is the index' own."""
         with here() as model:
             own = model.card
         with there() as model:
