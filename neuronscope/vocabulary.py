@@ -94,6 +94,8 @@ class Tokens:
         """Runs of tokens to show as one box: tokens that hold parts of the same character stand together."""
         runs: list[range] = []
         reached = 0
+        if len(self) and bool((self.offsets[1:, 0] >= np.maximum.accumulate(self.offsets[:, 1])[:-1]).all()):
+            return tuple(range(i, i + 1) for i in range(len(self)))
         for i, (start, stop) in enumerate(self.offsets.tolist()):
             if runs and start < min(stop, reached):
                 runs[-1] = range(runs[-1].start, i + 1)

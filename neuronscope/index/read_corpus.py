@@ -194,15 +194,17 @@ class ReadCorpus:
         stop = start + self.spans["length"][begin:end]
         low, high = int(start.min()), int(stop.max())
         byte = int(self.documents["byte"][document])
-        raw = self.text[byte + low : byte + high]
-        character = np.concatenate([[0], np.cumsum((raw & 0xC0) != 0x80)])
-        offsets = np.stack([character[start - low], character[stop - low]], axis=1)
+        raw = self.text[byte + low : byte + high].tobytes()
+        offsets = np.stack([start, stop], axis=1) - low
+        if not raw.isascii():
+            begins = (np.frombuffer(raw, np.uint8) & 0xC0) != 0x80
+            offsets = np.concatenate([[0], np.cumsum(begins)])[offsets]
         ids = self.ids[begin:end].astype(np.int64)
         special = np.array([i in self._special for i in ids.tolist()], dtype=bool)
         pieces = tuple(self.vocabulary[str(i)][0] for i in ids.tolist())
-        shown = displays(Tokens(raw.tobytes().decode("utf-8"), ids, offsets, pieces, special))
-        asked = slice(first - begin, last - begin)
-        return _from_its_start(raw.tobytes().decode("utf-8"), ids[asked], offsets[asked], shown[asked], special[asked])
+        tokens = Tokens(raw.decode("utf-8"), ids, offsets, pieces, special)
+        shown, asked = displays(tokens), slice(first - begin, last - begin)
+        return _from_its_start(tokens.text, ids[asked], offsets[asked], shown[asked], special[asked])
 
     def place(self, position: int) -> Place:
         """Where the token at `position` stands in what was read; raises `NoSuchToken`."""

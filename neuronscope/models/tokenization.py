@@ -121,7 +121,11 @@ def joins(before: str, character: str) -> bool:
 def displays(tokens: Tokens) -> tuple[str, ...]:
     """How each of `tokens` is shown in its text; `tokens.display` holds the tokenizer's own pieces."""
     shown: list[str] = []
-    offsets = tokens.offsets.tolist()
+    offsets, text = tokens.offsets.tolist(), tokens.text
+    if len(tokens.characters) == len(offsets):  # as nearly always: no character is spread over tokens
+        return tuple(
+            visible(text[start:stop]) or _without_text(tokens.display[i]) for i, (start, stop) in enumerate(offsets)
+        )
     for run in tokens.characters:
         for part, i in enumerate(run):
             start, stop = offsets[i]

@@ -103,8 +103,8 @@ def answers(folder: Path) -> dict[str, float]:
     import numpy as np
 
     import neuronscope as ns
-    from neuronscope.analysis import reverse_query  # noqa: F401  # modules are no part of opening a folder
-    from neuronscope.index import store  # noqa: F401
+    from neuronscope import indexed  # noqa: F401  # modules are no part of opening a folder
+    from neuronscope.analysis import reverse_query  # noqa: F401
 
     found: dict[str, float] = {}
 
