@@ -359,8 +359,8 @@ ALONE, CONCORDANCE = "only_changed_neurons_drift", "drift_is_one_minus_concordan
 def test_a_base_that_is_one_token_late_is_caught(monkeypatch):
     real = LayerSums._add
 
-    def late(self, own, base, block):
-        real(self, own, None if base is None else base.roll(1, 0), block)
+    def late(self, values, rounded, base, block):
+        real(self, values, rounded, None if base is None else base.roll(1, 0), block)
 
     monkeypatch.setattr(LayerSums, "_add", late)
     assert failed(ALONE, CONCORDANCE) == {ALONE, CONCORDANCE}
