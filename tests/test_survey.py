@@ -139,9 +139,12 @@ def test_a_word_of_one_use_has_one_and_one_that_does_not_fire_has_none(scope, in
 
 @pytest.fixture(scope="module")
 def sentences(workspace, tmp_path_factory):
-    """Sentences with words of two uses, an index of them by the demo model, and which use each word is in."""
+    """Sentences with words of two uses, an index of them by the demo model, and which use each word is in.
+
+    The neurons that are asked about them below were chosen on those of seed 11, for telling the uses apart best.
+    """
     folder, found = tmp_path_factory.mktemp("senses"), []
-    for document in documents(seed=11, count=1200, kinds=("senses",)):
+    for document in documents(seed=12, count=1200, kinds=("senses",)):
         found.append(document)
     demo = workspace.scope("demo:stories")
     index = demo.index(written(folder, [one.text for one in found]), folder / "index")
@@ -153,7 +156,6 @@ def sentences(workspace, tmp_path_factory):
     ("word", "neuron", "uses"),
     [
         ("spring", Neuron(1, 373), {"season", "water"}),
-        ("bark", Neuron(1, 115), {"dog", "tree"}),
         ("ring", Neuron(3, 217), {"jewel", "sound"}),
     ],
 )
