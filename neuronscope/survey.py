@@ -25,6 +25,7 @@ from neuronscope.analysis.polysemanticity import (
     Contexts,
     Elsewhere,
     Polysemanticity,
+    Pushed,
     Senses,
     elsewhere,
     senses,
@@ -173,37 +174,44 @@ def of_token(lend: Lend, index: Index, neuron: Neuron, token: int, sign: str = "
     return Polysemanticity(record, 0, index.shown, corpus.ids, token)
 
 
-def of_another(lend: Lend, index: Index, record: np.void, token: int | None = None) -> Elsewhere:
+def of_another(here: Lend, there: Lend, index: Index, record: np.void, token: int | None = None) -> Elsewhere:
     """What another model does in the contexts that were compared of a neuron; `record` is that of its senses.
 
-    `token` is the one on whose occurrences they were found, see `of_token`.
+    Both models, the index' own and the other, are run there. `token` is the one on whose occurrences the senses were
+    found, see `of_token`.
 
     Raises:
         InputError: if its contexts were not compared.
         Cancelled: between batches.
     """
+    if VERDICTS[record["verdict"]] != "scored":
+        neuron = Neuron(int(record["layer"]), int(record["neuron"]))
+        raise InputError(f"{neuron} has no senses to compare: {VERDICTS[record['verdict']]}.")
+    n = int(record["contexts"])
+    own = record["positions"][:n].astype(np.int64)
+    first, second = (_pushed(lend, index, record, own, token) for lend in (here, there))
+    return elsewhere(first, second, record["labels"][:n], _halves(index.store.corpus, own))
+
+
+def _pushed(
+    lend: Lend, index: Index, record: np.void, own: Integer[np.ndarray, " contexts"], token: int | None
+) -> Pushed:
+    """What a model does at some positions, and why."""
     from neuronscope.engine.contributions import Reading
     from neuronscope.index.measure import inputs
 
-    neuron = Neuron(int(record["layer"]), int(record["neuron"]))
-    if VERDICTS[record["verdict"]] != "scored":
-        raise InputError(f"{neuron} has no senses to compare: {VERDICTS[record['verdict']]}.")
-    corpus, n, sign = index.store.corpus, int(record["contexts"]), float(record["sign"])
-    own, background = record["positions"][:n].astype(np.int64), _background(corpus, index.store.sampled)
+    corpus, layer, neuron, n = index.store.corpus, int(record["layer"]), int(record["neuron"]), len(own)
+    background = _background(corpus, index.store.sampled)
     shared = background if token is None else _occurrences(corpus, token)
     positions = np.concatenate([own, background, shared])
     with lend() as model:
         x = np.zeros((len(positions), model.card.width), np.float16)
-        reading = Reading.of(model, neuron.layer)
-    inputs(lend, corpus, positions, {neuron.layer: x})
-    there = reading.activations(x[:n], slice(neuron.index, neuron.index + 1))[:, 0]
+        reading = Reading.of(model, layer)
+    inputs(lend, corpus, positions, {layer: x})
+    values = reading.activations(x[:n], slice(neuron, neuron + 1))[:, 0] * float(record["sign"])
     around = x[n : n + len(background)].astype(np.float32)
     centre, word = (np.asarray(part.mean(0, dtype=np.float64), np.float32) for part in (around, x[-len(shared) :]))
-    return elsewhere(
-        record["values"][:n] * sign, there * sign, record["labels"][:n],
-        _left(reading, x[:n], centre, word, neuron.index), reading.contributions(around, centre, neuron.index),
-        _halves(corpus, own),
-    )  # fmt: skip
+    return Pushed(values, _left(reading, x[:n], centre, word, neuron), reading.contributions(around, centre, neuron))
 
 
 @dataclass(frozen=True, eq=False)

@@ -177,6 +177,18 @@ def test_a_word_with_two_unrelated_uses_separates_into_them(sentences, word, neu
     assert firsts == uses
 
 
+def test_a_model_beside_itself_has_as_many_ways_to_fire(sentences):
+    demo, index, _ends = sentences
+    neurons = [Neuron(layer, number) for layer in range(4) for number in (7, 115, 217)]
+    poly, both = demo.polysemanticity(index, neurons), demo.beside(index, demo)
+    scored = [neuron for neuron in neurons if poly.senses(neuron)]
+    assert len(scored) >= 6
+    for neuron in scored:
+        found = both.senses(poly, neuron)
+        assert (found.found.effective, found.found.modes) == (found.before.effective, found.before.modes)
+        assert found.kept() == 1
+
+
 def test_the_index_of_another_model_is_refused(workspace, index):
     other = workspace.attach(gpt2(), tokenizer(), "other")
     with pytest.raises(OtherIndex):

@@ -23,7 +23,7 @@ def kernel(values: Float[np.ndarray, "tokens units"]) -> Float[np.ndarray, "toke
     """What `alignment` compares: the inner products of tokens, those of a token with itself left out.
 
     About the mean token, which changes nothing but the rounding. Of values that are held in half precision the products
-    are taken in single precision, which leaves them a thousand times as exact as the values are.
+    are taken in single precision.
     """
     exact = np.float32 if values.dtype == np.float16 else np.float64
     centred = values.astype(exact) - values.mean(0, dtype=np.float64).astype(exact)

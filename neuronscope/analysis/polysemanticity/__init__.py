@@ -2,7 +2,7 @@
 became of them in another checkpoint (`elsewhere`).
 """
 
-from neuronscope.analysis.polysemanticity.elsewhere import Elsewhere, elsewhere
+from neuronscope.analysis.polysemanticity.elsewhere import Elsewhere, Pushed, elsewhere
 from neuronscope.analysis.polysemanticity.records import RECORD, SEPARATIONS, VERDICTS, Polysemanticity, Sense
 from neuronscope.analysis.polysemanticity.senses import BACKGROUND, FIRING, Contexts, Senses, senses, strong_contexts
 
@@ -15,6 +15,7 @@ __all__ = [
     "Contexts",
     "Elsewhere",
     "Polysemanticity",
+    "Pushed",
     "Sense",
     "Senses",
     "elsewhere",
