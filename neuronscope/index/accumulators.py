@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -32,6 +33,8 @@ _CHUNK_BYTES = 1 << 20
 """How much of a layer's values to work on at once: what stays in a core's cache."""
 _CHUNK_TOKENS = 64
 """And at most this many tokens: longer sums of float32 would cost moments their sixth digit."""
+PART = 32
+"""Places of a window whose extremes are known apart, so that a peak is looked for in one part of it."""
 LARGEST_HALF = 65_504.0
 """The largest number that float16 holds."""
 
@@ -69,9 +72,9 @@ class Tops:
 
     sign: int
     """1 for the largest values, -1 for the most negative."""
-    keys: Integer[Tensor, "places neurons"]
+    keys: Integer[Tensor, "neurons places"]
     """Value times sign, and position."""
-    contexts: Integer[Tensor, "places neurons context"]
+    contexts: Integer[Tensor, "neurons places context"]
     """Values around each, as a share of the peak in 1/127."""
     threshold: Float[Tensor, " neurons"]
     """The k-th best so far: nothing below it need be looked at."""
@@ -80,27 +83,28 @@ class Tops:
     def empty(cls, sign: int, neurons: int, floor: Float[Tensor, " neurons"], places: int = K) -> Tops:
         """No contexts yet, and room for `places`; values below `floor` are known not to count."""
         device = floor.device
-        keys = torch.full((places, neurons), NOTHING, dtype=torch.int64, device=device)
-        contexts = torch.full((places, neurons, CONTEXT), NO_VALUE, dtype=torch.int8, device=device)
+        keys = torch.full((neurons, places), NOTHING, dtype=torch.int64, device=device)
+        contexts = torch.full((neurons, places, CONTEXT), NO_VALUE, dtype=torch.int8, device=device)
         return cls(sign, keys, contexts, floor.clone())
 
     def see(
         self,
         values: Float[Tensor, "windows tokens neurons"],
         allowed: Tensor | None,
-        peaks: Float[Tensor, "windows neurons"],
+        peaks: Float[Tensor, "windows parts neurons"],
         batch: Batch,
     ) -> None:
-        """Take in a batch; `peaks` are each window's largest values times sign, `allowed` the places of this case."""
-        passing = (peaks >= self.threshold) & (peaks > -math.inf)
+        """Take in a batch; `peaks` are the `extremes` of each window times sign, `allowed` the places of this case."""
+        highest = peaks.amax(1)
+        passing = (highest >= self.threshold) & (highest > -math.inf)
         neurons = passing.any(0).nonzero().squeeze(1)
         if not neurons.numel():
             return
-        left = torch.where(passing, peaks, -math.inf)[:, neurons]
+        left = torch.where(passing, highest, -math.inf)[:, neurons]
         touched = []
         for _ in range(len(peaks)):
             peak, window = left.max(0)
-            found = self._insert(values, allowed, neurons, window, peak, batch)
+            found = self._insert(values, allowed, peaks, neurons, window, peak, batch)
             touched.append(neurons[found])
             left[window[found], found] = -math.inf
             again = found[(left[:, found] > -math.inf).any(0)]
@@ -108,7 +112,7 @@ class Tops:
                 break
             neurons, left = neurons[again], left[:, again]
         changed = torch.unique(torch.cat(touched))
-        worst = self.keys[:, changed].amin(0)
+        worst = self.keys[changed].amin(1)
         full = worst > NOTHING
         lowest = torch.from_numpy(unpack(worst[full].cpu().numpy())[0]).to(worst.device)
         self.threshold[changed[full]] = torch.maximum(self.threshold[changed[full]], lowest)
@@ -117,28 +121,74 @@ class Tops:
         self,
         values: Tensor,
         allowed: Tensor | None,
+        peaks: Float[Tensor, "windows parts neurons"],
         neurons: Integer[Tensor, " candidates"],
         window: Integer[Tensor, " candidates"],
         peak: Float[Tensor, " candidates"],
         batch: Batch,
     ) -> Integer[Tensor, " inserted"]:
         """Put each candidate's best window in the place of its worst context, if it is better; says which went in."""
-        rows = values[window, :, neurons]
-        signed = torch.where(batch.kept[window], rows if self.sign > 0 else -rows, -math.inf)
-        if allowed is not None:
-            signed = torch.where(allowed[window, :, neurons], signed, -math.inf)
-        column = _argmax(signed)
+        place, worst = self._worst(neurons)
+        # At the earliest position that there is, a value must beat the worst: where it stands is looked up only then.
+        likely = ((pack(peak, torch.zeros_like(window)) > worst) & (peak > -math.inf)).nonzero().squeeze(1)
+        neurons, window, peak, place, worst = (one[likely] for one in (neurons, window, peak, place, worst))
+        column = self._column(values, allowed, peaks, neurons, window, batch)
         keys = pack(peak, batch.base[window] + column)
-        listed = self.keys[:, neurons].T
-        place = _argmax(-1 - listed)  # the smallest: -1 - k turns the order round without overflow
-        worst = listed.gather(1, place[:, None]).squeeze(1)
-        better = ((keys > worst) & (peak > -math.inf)).nonzero().squeeze(1)
-        self.keys[place[better], neurons[better]] = keys[better]
+        better = (keys > worst).nonzero().squeeze(1)
+        self.keys[neurons[better], place[better]] = keys[better]
         shown = better
-        if len(self.keys) > KEPT_CONTEXTS:  # only what stands among the first now can stand among the first at the end
-            shown = better[(listed[better] > keys[better, None]).sum(1) < KEPT_CONTEXTS]
-        self.contexts[place[shown], neurons[shown]] = _around(rows[shown], column[shown], batch.text[window[shown]])
-        return better
+        if self.keys.shape[1] > KEPT_CONTEXTS:
+            # Only what stands among the first now can stand among the first at the end.
+            above = (self.keys[neurons[better]] > keys[better, None]).sum(1)
+            shown = better[above < KEPT_CONTEXTS]
+        around = _around(values, batch.text, window[shown], column[shown], neurons[shown])
+        self.contexts[neurons[shown], place[shown]] = around
+        return likely[better]
+
+    def _worst(
+        self, neurons: Integer[Tensor, " candidates"]
+    ) -> tuple[Integer[Tensor, " candidates"], Integer[Tensor, " candidates"]]:
+        """Where the worst context of each candidate stands, and its key."""
+        listed = self.keys[neurons]
+        place = _argmax(-1 - listed)  # the smallest: -1 - k turns the order round without overflow
+        return place, listed.gather(1, place[:, None]).squeeze(1)
+
+    def _column(
+        self,
+        values: Tensor,
+        allowed: Tensor | None,
+        peaks: Float[Tensor, "windows parts neurons"],
+        neurons: Integer[Tensor, " candidates"],
+        window: Integer[Tensor, " candidates"],
+        batch: Batch,
+    ) -> Integer[Tensor, " candidates"]:
+        """The place of each candidate's peak in its window: in the part that has it."""
+        size = min(PART, values.shape[1])
+        # The last part of a window may begin a little earlier: what it then holds of the one before it is no larger.
+        first = (_argmax(peaks[window, :, neurons]) * PART).clamp_(max=values.shape[1] - size)
+        counts = batch.kept.unfold(1, size, 1)[window, first]
+        if allowed is not None:
+            counts = counts & allowed.unfold(1, size, 1)[window, first, neurons]
+        found = values.unfold(1, size, 1)[window, first, neurons]
+        return first + _argmax(torch.where(counts, found if self.sign > 0 else -found, -math.inf))
+
+
+def extremes(
+    values: Float[Tensor, "windows tokens neurons"], start: int, largest: bool
+) -> Float[Tensor, "windows parts neurons"]:
+    """The largest or the smallest of each neuron in every part of windows that `values` hold, from place `start` on.
+
+    Parts are `PART` places of a window, counted from its place 0.
+    """
+    stop = start + values.shape[1]
+    edges = [start, *range((start // PART + 1) * PART, stop, PART), stop]
+    parts = [values[:, a - start : b - start] for a, b in pairwise(edges)]
+    return torch.stack([part.amax(1) if largest else part.amin(1) for part in parts], 1)
+
+
+def parts_of(start: int, stop: int) -> slice:
+    """The parts that places `start` to `stop` of a window are in."""
+    return slice(start // PART, -(-stop // PART))
 
 
 def _argmax(values: Tensor) -> Integer[Tensor, " n"]:
@@ -149,15 +199,21 @@ def _argmax(values: Tensor) -> Integer[Tensor, " n"]:
 
 
 def _around(
-    rows: Float[Tensor, "n tokens"], column: Integer[Tensor, " n"], text: Tensor
+    values: Float[Tensor, "windows tokens neurons"],
+    text: Tensor,
+    window: Integer[Tensor, " n"],
+    column: Integer[Tensor, " n"],
+    neurons: Integer[Tensor, " n"],
 ) -> Integer[Tensor, "n context"]:
     """Values from `BEFORE` tokens before the peak to `AFTER` after it, as a share of the peak in 1/127."""
-    at = column[:, None] + torch.arange(-BEFORE, AFTER + 1, device=rows.device)
-    inside = (at >= 0) & (at < rows.shape[1])
-    at = at.clamp(0, rows.shape[1] - 1)
-    peak = rows.gather(1, column[:, None]).abs().clamp(min=1e-30)
-    share = (rows.gather(1, at) / peak * 127).round_().clamp_(-127, 127).to(torch.int8)
-    return share.masked_fill_(~(inside & text.gather(1, at)), NO_VALUE)
+    at = column[:, None] + torch.arange(-BEFORE, AFTER + 1, device=column.device)
+    inside = (at >= 0) & (at < values.shape[1])
+    at = at.clamp_(0, values.shape[1] - 1)
+    begins = window * values[0].numel() + neurons
+    found = values.reshape(-1)[begins[:, None] + at * values.shape[2]]
+    peak = found[:, BEFORE, None].abs().clamp(min=1e-30)
+    share = (found / peak * 127).round_().clamp_(-127, 127).to(torch.int8)
+    return share.masked_fill_(~(inside & text[window].gather(1, at)), NO_VALUE)
 
 
 class Accumulator:
@@ -222,12 +278,10 @@ class Accumulator:
 
     def _moments(
         self, values: Float[Tensor, "windows tokens neurons"], gate: Tensor | None, batch: Batch
-    ) -> list[Float[Tensor, "windows neurons"]]:
-        """Add to the moments; return each window's extreme values, case by case."""
-        windows = len(values)
-        peaks = [
-            torch.full((windows, self.neurons), -math.inf * sign, device=values.device) for sign in self.cases.signs
-        ]
+    ) -> list[Float[Tensor, "windows parts neurons"]]:
+        """Add to the moments; return the extreme values of each part of each window, case by case."""
+        shape = (len(values), parts_of(0, values.shape[1]).stop, self.neurons)
+        peaks = [torch.full(shape, -math.inf * sign, device=values.device) for sign in self.cases.signs]
         sums = torch.zeros(8, self.neurons, dtype=torch.float64, device=values.device)
         for first, last, start, stop in batch.chunks(self.chunk):
             part = values[first:last, start:stop]
@@ -237,15 +291,17 @@ class Accumulator:
             self._add_to_sketch(centred, batch.buckets[first:last, start:stop], batch.signs[first:last, start:stop])
             self._add_powers(centred, part, sums)
             gates = None if gate is None else gate[first:last, start:stop]
-            for peak, extreme in zip(peaks, self._extremes(part, gates, sums), strict=True):
-                grow = torch.maximum if extreme.sign > 0 else torch.minimum
-                grow(peak[first:last], extreme.values, out=peak[first:last])
+            for peak, sign, extreme in zip(
+                peaks, self.cases.signs, self._extremes(part, gates, sums, start), strict=True
+            ):
+                grow, reached = torch.maximum if sign > 0 else torch.minimum, peak[first:last, parts_of(start, stop)]
+                grow(reached, extreme, out=reached)
         self.powers += sums[:5]
         self.positive += sums[5]
         self.case_counts += sums[6:]
         self.seen += batch.count
         if gate is None:
-            self._widen(peaks[0].amax(0), peaks[1].amin(0))
+            self._widen(peaks[0].amax((0, 1)), peaks[1].amin((0, 1)))
         return peaks
 
     def _widen(self, largest: Float[Tensor, " neurons"], smallest: Float[Tensor, " neurons"]) -> None:
@@ -286,9 +342,12 @@ class Accumulator:
         torch.sign(part, out=d.view(part.shape))
         sums[5] += (ones @ d.clamp_(min=0))[0]
 
-    def _extremes(self, part: Tensor, gate: Tensor | None, sums: Tensor) -> list[Extreme]:
+    def _extremes(
+        self, part: Float[Tensor, "windows tokens neurons"], gate: Tensor | None, sums: Tensor, start: int
+    ) -> list[Float[Tensor, "windows parts neurons"]]:
+        """The `extremes` of each case."""
         if gate is None:
-            return [Extreme(1, part.amax(1)), Extreme(-1, part.amin(1))]
+            return [extremes(part, start, largest=True), extremes(part, start, largest=False)]
         self._widen(part.amax((0, 1)), part.amin((0, 1)))
         rows = part.shape[0] * part.shape[1]
         open_, passed, ones = self._buffers[0, :rows], self._buffers[1, :rows], self._ones[:, :rows]
@@ -296,14 +355,14 @@ class Accumulator:
         sums[6] += (ones @ open_)[0]
         torch.mul(part, open_.view(part.shape), out=passed.view(part.shape))
         through = passed.view(part.shape)
-        found = [through.amax(1), through.amin(1)]
+        found = [extremes(through, start, largest=True), extremes(through, start, largest=False)]
         torch.sign(passed, out=open_).clamp_(min=0)
         sums[7] += (ones @ open_)[0]
         torch.sub(part, through, out=through)
-        found += [through.amin(1), through.amax(1)]
-        # Where no token of a window belongs to a case, its extreme is 0 or has the other sign.
+        found += [extremes(through, start, largest=False), extremes(through, start, largest=True)]
+        # Where no token of a part belongs to a case, its extreme is 0 or has the other sign.
         return [
-            Extreme(sign, torch.where(values * sign > 0, values, -math.inf * sign))
+            torch.where(values * sign > 0, values, -math.inf * sign)
             for sign, values in zip(self.cases.signs, found, strict=True)
         ]
 
@@ -370,22 +429,11 @@ class Accumulator:
         return (self.sketch.cpu().numpy() + np.outer(self.signs.cpu().numpy(), moved)).astype(np.float32)
 
 
-@dataclass(frozen=True)
-class Extreme:
-    """The largest or most negative value of every neuron in some windows."""
-
-    sign: int
-    """1 for the largest, -1 for the most negative."""
-    values: Float[Tensor, "windows neurons"]
-    """The values."""
-
-
 def in_order(top: Tops) -> tuple[Integer[np.ndarray, "neurons places"], Integer[np.ndarray, "neurons kept context"]]:
     """A case's contexts from the strongest down; values around them only for the first."""
-    keys, order = top.keys.sort(0, descending=True)
-    first = order[:KEPT_CONTEXTS, :, None].expand(-1, -1, CONTEXT)
-    contexts = top.contexts.gather(0, first)
-    return keys.T.cpu().numpy().copy(), contexts.transpose(0, 1).contiguous().cpu().numpy()
+    keys, order = top.keys.sort(1, descending=True)
+    first = order[:, :KEPT_CONTEXTS, None].expand(-1, -1, CONTEXT)
+    return keys.cpu().numpy(), top.contexts.gather(1, first).cpu().numpy()
 
 
 def _central(

@@ -15,7 +15,7 @@ from jaxtyping import Float, Float16, Integer
 from torch import Tensor
 
 from neuronscope.analysis.drift import QUANTITIES
-from neuronscope.index.accumulators import LARGEST_HALF, Tops
+from neuronscope.index.accumulators import LARGEST_HALF, Tops, extremes, parts_of
 from neuronscope.index.plan import Batch
 
 
@@ -77,12 +77,14 @@ class LayerSums:
         rows: Integer[Tensor, " s"],
     ) -> None:
         """Keep strongest contexts, sums of frequent tokens and what is sampled."""
-        windows, _tokens, neurons = values.shape
-        peaks = [torch.full((windows, neurons), -math.inf, device=values.device) for _ in self.tops]
+        windows, tokens, neurons = values.shape
+        shape = (windows, parts_of(0, tokens).stop, neurons)
+        peaks = [torch.full(shape, -math.inf, device=values.device) for _ in self.tops]
         for row, start, stop in batch.runs:
-            part = values[row, start:stop]
-            for peak, extreme in zip(peaks, (part.amax(0), -part.amin(0)), strict=True):
-                torch.maximum(peak[row], extreme, out=peak[row])
+            part = values[row : row + 1, start:stop]
+            for peak, top in zip(peaks, self.tops, strict=True):
+                extreme, reached = extremes(part, start, largest=top.sign > 0)[0], peak[row, parts_of(start, stop)]
+                torch.maximum(reached, extreme if top.sign > 0 else -extreme, out=reached)
         for top, peak in zip(self.tops, peaks, strict=True):
             top.see(values, None, peak, batch)
         flat = values.reshape(-1, neurons)
