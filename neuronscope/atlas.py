@@ -130,7 +130,7 @@ def profile(store: Store, rows: Sequence[int]) -> Profile:
     chosen = np.asarray(rows, np.int64)
     chosen = chosen[np.asarray(store.statistics["variance"][chosen]) > 0]
     table = store.statistics[chosen]
-    values = store.sample[chosen, : len(store.sampled)].astype(np.float64)
+    values = store.sample[chosen].astype(np.float64)
     return together_and_apart((values - table["mean"][:, None]) / np.sqrt(table["variance"])[:, None])
 
 

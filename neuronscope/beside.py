@@ -119,7 +119,7 @@ class Beside:
             NoSuchNeuron: if the neuron is not in `poly`.
             InputError: if its contexts were not compared.
         """
-        return survey.of_another(self.here, self.there, self.index, poly.of(neuron, sign), poly.token)
+        return survey.of_another(self.there, self.index, poly.of(neuron, sign), poly.token)
 
     def _measured(
         self, positions: Integer[np.ndarray, " tokens"], neurons: Iterable[Neuron]

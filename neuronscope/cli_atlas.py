@@ -263,7 +263,6 @@ def _told(sense: Sense) -> dict[str, Any]:
 def _told_elsewhere(there: Elsewhere, senses: int, against: str) -> dict[str, Any]:
     told = {"checkpoint": against, "fires": there.fires, "contexts": len(there.here), "kept": there.kept()}
     found = {"effective": there.found.effective, "senses": there.found.modes} if there.found else {}
-    found |= {"effective_before": there.before.effective, "senses_before": there.before.modes} if there.before else {}
     return told | {"kept_of_each": [there.kept(place) for place in range(senses)]} | found
 
 
@@ -329,10 +328,8 @@ def _left(there: Elsewhere | None) -> str:
     if there is None:
         return ""
     ways = "too few to count its ways to fire"
-    if there.found and there.before:
-        ways = (
-            f"N_eff {number(there.found.effective)}, and {number(there.before.effective)} here by the same background"
-        )
+    if there.found:
+        ways = f"N_eff {number(there.found.effective)}"
     return f" There it fires in {there.fires} of them with {there.kept():.0%} of the activation: {ways}."
 
 

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float, Integer
+from jaxtyping import Bool, Float, Float16, Integer
 
 from neuronscope.analysis.polysemanticity import (
-    BACKGROUND,
     FIRING,
     RECORD,
     SEPARATIONS,
@@ -25,7 +24,6 @@ from neuronscope.analysis.polysemanticity import (
     Contexts,
     Elsewhere,
     Polysemanticity,
-    Pushed,
     Senses,
     elsewhere,
     senses,
@@ -46,7 +44,7 @@ if TYPE_CHECKING:
 
 TOKENS = 131_072
 """Tokens of the corpus that a layer is read over."""
-_KIND = "polysemanticity"
+_KIND, _SAMPLED = "polysemanticity", "inputs"
 _HELD_BYTES = 2 << 30
 """Disk for the inputs of the layers that are read in one pass."""
 _TOGETHER = 256
@@ -55,8 +53,6 @@ _ALIKE = 8
 """Contexts whose tokens up to the peak agree this far back are one."""
 _WINDOWS = 64
 """Windows that are read for one neuron."""
-_OF_WINDOW = 50
-"""Tokens of a window that say how alike arbitrary tokens are."""
 _OCCURRENCES = 600
 """Occurrences of a token that are read."""
 _ROUNDING = 0.02
@@ -109,18 +105,16 @@ def of_neurons(lend: Lend, index: Index, asked: Sequence[tuple[Neuron, str]]) ->
     from neuronscope.index.measure import inputs
 
     corpus = index.store.corpus
-    background = _background(corpus, index.store.sampled)
     known = [_Known.of(index, neuron, sign) for neuron, sign in asked]
     records = np.zeros(len(asked), RECORD)
     for layer in sorted({neuron.layer for neuron, _sign in asked}):
         here = [i for i, (neuron, _) in enumerate(asked) if neuron.layer == layer]
-        positions = np.unique(np.concatenate([background, *(known[i].positions for i in here)])).astype(np.int64)
+        positions = np.unique(np.concatenate([known[i].positions for i in here])).astype(np.int64)
         with lend() as model:
             x = np.zeros((len(positions), model.card.width), np.float16)
             reading = Reading.of(model, layer)
         inputs(lend, corpus, positions, {layer: x})
-        around = x[np.searchsorted(positions, background)].astype(np.float32)
-        centre = np.asarray(around.mean(0, dtype=np.float64), np.float32)
+        around = _Around.of(index.store.inputs[layer])
         for i in here:
             (neuron, sign), own, record = asked[i], known[i], records[i : i + 1]
             record["layer"], record["neuron"], record["of_index"] = layer, neuron.index, True
@@ -130,8 +124,8 @@ def of_neurons(lend: Lend, index: Index, asked: Sequence[tuple[Neuron, str]]) ->
             chosen = own.chosen(corpus, values * float(record["sign"][0]))
             at = chosen.places
             where, halves = own.positions[at], _halves(corpus, own.positions[at])
-            pushes, arbitrary = (reading.contributions(part, centre, neuron.index) for part in (rows[at], around))
-            _fill(record, chosen, where, values[at], pushes, arbitrary, halves)
+            pushes = reading.contributions(rows[at], around.centre, neuron.index)
+            _fill(record, chosen, where, values[at], pushes, around.pushes(reading, neuron.index), halves)
     return Polysemanticity(records, 0, index.shown, corpus.ids)
 
 
@@ -156,62 +150,92 @@ def of_token(lend: Lend, index: Index, neuron: Neuron, token: int, sign: str = "
     own = _occurrences(corpus, token)
     if not len(own):
         raise InputError(f"Token {token} does not occur in this corpus: choose one of those it holds.")
-    background, n = _background(corpus, index.store.sampled), len(own)
     with lend() as model:
-        x = np.zeros((n + len(background), model.card.width), np.float16)
+        x = np.zeros((len(own), model.card.width), np.float16)
         reading = Reading.of(model, neuron.layer)
-    inputs(lend, corpus, np.concatenate([own, background]), {neuron.layer: x})
-    values = reading.activations(x[:n], slice(neuron.index, neuron.index + 1))[:, 0]
+    inputs(lend, corpus, own, {neuron.layer: x})
+    values = reading.activations(x, slice(neuron.index, neuron.index + 1))[:, 0]
     peak = index.histogram(neuron).quantile(0.9999 if turned > 0 else 0.0001) * turned
     strength = values * turned if float((values * turned).max()) >= FIRING * peak else np.zeros_like(values)
     chosen = strong_contexts(strength, corpus.window_of(own), firing=0.0, alike=_context_keys(corpus, own))
-    record, at, around = np.zeros(1, RECORD), chosen.places, x[n:].astype(np.float32)
+    record, at, around = np.zeros(1, RECORD), chosen.places, _Around.of(index.store.inputs[neuron.layer])
     record["layer"], record["neuron"], record["sign"], record["of_index"] = neuron.layer, neuron.index, turned, True
-    word, centre = (np.asarray(part.mean(0, dtype=np.float64), np.float32) for part in (x[:n], around))
-    pushes = _left(reading, x[:n][at], centre, word, neuron.index)
-    arbitrary = reading.contributions(around, centre, neuron.index)
-    _fill(record, chosen, own[at], values[at], pushes, arbitrary, _halves(corpus, own[at]))
+    pushes = _left(reading, x[at], around.centre, _mean(x), neuron.index)
+    _fill(record, chosen, own[at], values[at], pushes, around.pushes(reading, neuron.index), _halves(corpus, own[at]))
     return Polysemanticity(record, 0, index.shown, corpus.ids, token)
 
 
-def of_another(here: Lend, there: Lend, index: Index, record: np.void, token: int | None = None) -> Elsewhere:
+def of_another(there: Lend, index: Index, record: np.void, token: int | None = None) -> Elsewhere:
     """What another model does in the contexts that were compared of a neuron; `record` is that of its senses.
 
-    Both models, the index' own and the other, are run there. `token` is the one on whose occurrences the senses were
-    found, see `of_token`.
+    `token` is the one on whose occurrences the senses were found, see `of_token`.
 
     Raises:
         InputError: if its contexts were not compared.
         Cancelled: between batches.
     """
-    if VERDICTS[record["verdict"]] != "scored":
-        neuron = Neuron(int(record["layer"]), int(record["neuron"]))
-        raise InputError(f"{neuron} has no senses to compare: {VERDICTS[record['verdict']]}.")
-    n = int(record["contexts"])
-    own = record["positions"][:n].astype(np.int64)
-    first, second = (_pushed(lend, index, record, own, token) for lend in (here, there))
-    return elsewhere(first, second, record["labels"][:n], _halves(index.store.corpus, own))
-
-
-def _pushed(
-    lend: Lend, index: Index, record: np.void, own: Integer[np.ndarray, " contexts"], token: int | None
-) -> Pushed:
-    """What a model does at some positions, and why."""
     from neuronscope.engine.contributions import Reading
     from neuronscope.index.measure import inputs
 
-    corpus, layer, neuron, n = index.store.corpus, int(record["layer"]), int(record["neuron"]), len(own)
-    background = _background(corpus, index.store.sampled)
-    shared = background if token is None else _occurrences(corpus, token)
-    positions = np.concatenate([own, background, shared])
-    with lend() as model:
-        x = np.zeros((len(positions), model.card.width), np.float16)
+    layer, neuron, sign = int(record["layer"]), int(record["neuron"]), float(record["sign"])
+    if VERDICTS[record["verdict"]] != "scored":
+        raise InputError(f"{Neuron(layer, neuron)} has no senses to compare: {VERDICTS[record['verdict']]}.")
+    corpus, n = index.store.corpus, int(record["contexts"])
+    around = _Around.of(_inputs_there(there, index, layer))
+    own = record["positions"][:n].astype(np.int64)
+    occurring = own[:0] if token is None else _occurrences(corpus, token)
+    with there() as model:
+        x = np.zeros((n + len(occurring), model.card.width), np.float16)
         reading = Reading.of(model, layer)
-    inputs(lend, corpus, positions, {layer: x})
-    values = reading.activations(x[:n], slice(neuron, neuron + 1))[:, 0] * float(record["sign"])
-    around = x[n : n + len(background)].astype(np.float32)
-    centre, word = (np.asarray(part.mean(0, dtype=np.float64), np.float32) for part in (around, x[-len(shared) :]))
-    return Pushed(values, _left(reading, x[:n], centre, word, neuron), reading.contributions(around, centre, neuron))
+    inputs(there, corpus, np.concatenate([own, occurring]), {layer: x})
+    word = around.centre if token is None else _mean(x[n:])
+    return elsewhere(
+        here=record["values"][:n] * sign,
+        there=reading.activations(x[:n], slice(neuron, neuron + 1))[:, 0] * sign,
+        contributions=_left(reading, x[:n], around.centre, word, neuron),
+        background=around.pushes(reading, neuron),
+        labels=record["labels"][:n],
+        halves=_halves(corpus, own),
+    )
+
+
+def _inputs_there(lend: Lend, index: Index, layer: int) -> Float16[np.ndarray, "sample width"]:
+    """What another model's MLP reads on the sampled tokens, as `Store.inputs` has it of the index' own.
+
+    They stand in as many windows, which takes a while to run: it is kept beside the index, for this layer and those
+    before it, which pass on the way.
+    """
+    from neuronscope.index.measure import inputs
+
+    store = index.store
+    with lend() as model:
+        card = model.card
+    asked = {"revision": card.revision, "precision": card.precision}
+    found = derived.known(store.folder, store.manifest, _SAMPLED, {**asked, "layer": layer})
+    if found is not None:
+        return found["inputs"]
+    into = {one: np.zeros((len(store.sampled), card.width), np.float16) for one in range(layer + 1)}
+    inputs(lend, store.corpus, store.sampled, into)
+    for one, read in into.items():
+        derived.keep(store.folder, store.manifest, _SAMPLED, {**asked, "layer": one}, {"inputs": read})
+    return into[layer]
+
+
+@dataclass(frozen=True, eq=False)
+class _Around:
+    """What arbitrary tokens bring to a layer's MLP, which says how alike they are to a neuron."""
+
+    inputs: Float[np.ndarray, "sample width"]
+    centre: Float[np.ndarray, " width"]
+
+    @classmethod
+    def of(cls, sample: Float16[np.ndarray, "sample width"]) -> _Around:
+        """The sampled tokens, and their mean."""
+        return cls(np.asarray(sample, np.float32), _mean(sample))
+
+    def pushes(self, reading: Reading, neuron: int) -> Float[np.ndarray, "sample width"]:
+        """Their contributions to one neuron."""
+        return reading.contributions(self.inputs, self.centre, neuron)
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,7 +282,7 @@ class _Read:
     windows: Integer[np.ndarray, " tokens"]
     halves: Bool[np.ndarray, " tokens"]
     alike: Integer[np.ndarray, " tokens"]
-    background: Integer[np.ndarray, " places"]
+    store: Store
 
     @classmethod
     def of(cls, store: Store, tokens: int) -> _Read:
@@ -271,9 +295,8 @@ class _Read:
         enough = int(np.searchsorted(np.cumsum(sizes), tokens)) + 1
         inside = np.isin(window, order[:enough])
         positions = counted[inside]
-        places = np.random.default_rng(1).permutation(len(positions))[:BACKGROUND]
         alike = _context_keys(corpus, positions)
-        return cls(corpus, positions, window[inside], _halves(corpus, positions), alike, np.sort(places))
+        return cls(corpus, positions, window[inside], _halves(corpus, positions), alike, store)
 
     def look(self, lend: Lend, x: Float[np.ndarray, "tokens width"], layer: int, signs: Sequence[int]) -> np.ndarray:
         """The records of all neurons of a layer."""
@@ -282,8 +305,7 @@ class _Read:
         with lend() as model:
             neurons = model.card.neurons
             reading = Reading.of(model, layer)
-        centre = np.asarray(np.mean(x, axis=0, dtype=np.float64), np.float32)
-        around = x[self.background].astype(np.float32)
+        around = _Around.of(self.store.inputs[layer])
         records = np.zeros(neurons * len(signs), RECORD)
         records["layer"] = layer
         row = 0
@@ -293,7 +315,7 @@ class _Read:
                 record["neuron"], record["sign"] = neuron, sign
                 chosen = strong_contexts(values * sign, self.windows, alike=self.alike)
                 at = chosen.places
-                pushes, arbitrary = (reading.contributions(part, centre, neuron) for part in (x[at], around))
+                pushes, arbitrary = reading.contributions(x[at], around.centre, neuron), around.pushes(reading, neuron)
                 _fill(record, chosen, self.positions[at], values[at], pushes, arbitrary, self.halves[at])
                 row += 1
         return records
@@ -397,16 +419,8 @@ def _occurrences(corpus: ReadCorpus, token: int) -> Integer[np.ndarray, " drawn"
     return np.sort(shuffled[np.sort(first)[:_OCCURRENCES]])
 
 
-def _background(corpus: ReadCorpus, sampled: Integer[np.ndarray, " sample"]) -> Integer[np.ndarray, " tokens"]:
-    """600 tokens, fifty of each of some windows: far fewer to run than 600 single tokens would take."""
-    rng = np.random.default_rng(1)
-    windows = np.unique(corpus.window_of(sampled.astype(np.int64)))
-    found: list[np.ndarray] = []
-    for window in rng.permutation(windows):
-        found.append(rng.permutation(_counted(corpus, int(window)))[:_OF_WINDOW])
-        if sum(map(len, found)) >= BACKGROUND:
-            break
-    return np.sort(np.concatenate(found)[:BACKGROUND])
+def _mean(inputs: Float[np.ndarray, "tokens width"]) -> Float[np.ndarray, " width"]:
+    return np.asarray(inputs.mean(0, dtype=np.float64), np.float32)
 
 
 def _counted(corpus: ReadCorpus, window: int) -> Integer[np.ndarray, " tokens"]:

@@ -177,16 +177,32 @@ def test_a_word_with_two_unrelated_uses_separates_into_them(sentences, word, neu
     assert firsts == uses
 
 
-def test_a_model_beside_itself_has_as_many_ways_to_fire(sentences):
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_model_beside_itself_has_as_many_ways_to_fire(sentences, whole):
     demo, index, _ends = sentences
-    neurons = [Neuron(layer, number) for layer in range(4) for number in (7, 115, 217)]
-    poly, both = demo.polysemanticity(index, neurons), demo.beside(index, demo)
-    scored = [neuron for neuron in neurons if poly.senses(neuron)]
-    assert len(scored) >= 6
+    neurons = [Neuron(1, number) for number in (7, 115, 217, 274, 373)]
+    poly = demo.polysemanticity(index, layers=[1], tokens=30_000) if whole else demo.polysemanticity(index, neurons)
+    both, scored = demo.beside(index, demo), [neuron for neuron in neurons if poly.senses(neuron)]
+    assert len(scored) >= 4
     for neuron in scored:
-        found = both.senses(poly, neuron)
-        assert (found.found.effective, found.found.modes) == (found.before.effective, found.before.modes)
-        assert found.kept() == 1
+        found, record = both.senses(poly, neuron), poly.of(neuron)
+        assert found.found.effective == pytest.approx(float(record["effective"]), rel=1e-3)
+        assert found.found.modes == record["modes"]
+        assert found.kept() == pytest.approx(1, abs=1e-3)
+
+
+def test_what_another_model_reads_on_the_sample_is_kept_beside_the_index(sentences):
+    demo, index, _ends = sentences
+    poly = demo.polysemanticity(index, [Neuron(1, 373), Neuron(0, 7)])
+    other = demo.workspace.scope("demo:stories", precision="bfloat16")
+    both = demo.beside(index, other)
+    first = both.senses(poly, Neuron(1, 373)).found.effective
+    folder = index.store.folder / "derived"
+    kept = {path: path.stat().st_mtime_ns for path in folder.glob("inputs-*.npz")}
+    assert len(kept) >= 2
+    assert both.senses(poly, Neuron(1, 373)).found.effective == first
+    both.senses(poly, Neuron(0, 7))
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("inputs-*.npz")} == kept
 
 
 def test_the_index_of_another_model_is_refused(workspace, index):

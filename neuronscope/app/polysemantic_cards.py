@@ -148,18 +148,17 @@ def elsewhere_shares(looked: Looked, found: Elsewhere, called: str, mode: Mode) 
         html.Span(style={"width": f"{share / scale:.2%}", "--sense": colour}, title=name)
         for share, colour, name in parts
     ]
-    here, there = found.before, found.found
+    there = found.found
     said = [
         f"fires in {found.fires} of these {len(found.here)} contexts",
         f"{found.kept():.0%} of the activation here",
     ]
-    if there is None or here is None:
+    if there is None:
         said.append("too few to count its ways to fire")
     else:
         senses = "one sense" if there.modes == 1 else f"{there.modes} senses"
-        said.append(
-            f"N_eff {number(there.effective)} ({number(here.effective)} here, by the same background), {senses}"
-        )
+        here = float(looked.poly.of(looked.neuron, looked.sign)["effective"])
+        said.append(f"N_eff {number(there.effective)} ({number(here)} here), {senses}")
     caption = html.P([html.Bdi(called), ": ", " · ".join(said)], className="caption")
     bar = html.Div(pieces, className="poly-shares", role="img", **{"aria-label": f"What is left in {called}"})
     return html.Div([caption, bar], className="poly-elsewhere")

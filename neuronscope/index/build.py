@@ -211,15 +211,16 @@ class Merging:
     def _publish(self) -> None:
         began = time.monotonic()
         assert self._state is not None, "there is something to publish"
-        arrays = published(self._state, self._plan, self._reached.neurons)
+        arrays = published(self._state, self._plan, self._reached.neurons, self._reached.merged)
         going_on = None if self._reached.complete else self._state
         self._written = self._reached = store.publish(self._folder, self._reached, arrays, going_on)
         self._at = time.monotonic()
         self._cost = self._at - began
 
 
-def published(state: State, plan: Plan, neurons: int) -> dict[str, np.ndarray]:
-    """The arrays that readers see; see `store`."""
+def published(state: State, plan: Plan, neurons: int, merged: int) -> dict[str, np.ndarray]:
+    """The arrays that readers see after `merged` shards, of the sample as much as these hold; see `store`."""
+    seen = plan.sampled_in(*range(merged))
     listed, effects = tokens_of(state, plan.tabulated, neurons=neurons)
     tabulated = np.zeros(len(plan.tabulated), [("id", "<u4"), ("count", "<u8")])
     tabulated["id"], tabulated["count"] = plan.tabulated, state.arrays["slot_counts"]
@@ -228,8 +229,9 @@ def published(state: State, plan: Plan, neurons: int) -> dict[str, np.ndarray]:
         "cards": cards(state),
         "tokens": listed,
         "tabulated": tabulated,
-        "sample": np.ascontiguousarray(state.arrays["sample"].T),
-        "sampled": plan.sampled.astype(np.uint32),
+        "sample": np.ascontiguousarray(state.arrays["sample"][seen].T),
+        "sampled": plan.sampled[seen].astype(np.uint32),
+        "inputs": np.ascontiguousarray(state.arrays["inputs"][seen].swapaxes(0, 1)),
         "sketch": sketches(state, neurons=neurons),
     }
 

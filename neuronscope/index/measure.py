@@ -10,6 +10,7 @@ from jaxtyping import Float, Float16, Integer
 from torch import Tensor
 
 from neuronscope.engine.capture import Place, See, evaluating, run
+from neuronscope.index.accumulators import half
 from neuronscope.index.plan import BATCH_TOKENS
 from neuronscope.index.read_corpus import ReadCorpus
 from neuronscope.jobs import track
@@ -25,7 +26,7 @@ def measure(
     The same as during the scan but for rounding. A causal model is run up to the last position asked for in a window.
     """
     values = np.zeros((len(positions), len(neurons)), dtype=np.float32)
-    if not len(positions) or not neurons:
+    if not neurons:
         return values
     layers = sorted({neuron.layer for neuron in neurons})
 
@@ -55,7 +56,7 @@ def inputs(
 
     def see(batch: _Batch, layer: int) -> See:
         def pick(passing: Tensor) -> None:
-            into[layer][batch.rows] = batch.picked(passing).clamp(-65_504, 65_504).to(torch.float16).cpu().numpy()
+            into[layer][batch.rows] = half(batch.picked(passing)).cpu().numpy()
 
         return pick
 
@@ -70,6 +71,8 @@ def _collect(
     layers: list[int],
     see: Callable[[_Batch, int], See],
 ) -> None:
+    if not len(positions):
+        return
     wanted = np.asarray(positions, dtype=np.int64)
     order = np.argsort(wanted, kind="stable")
     windows = corpus.window_of(wanted)[order]

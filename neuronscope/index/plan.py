@@ -169,9 +169,10 @@ class Plan:
         smallest = np.lexsort((positions, drawn))[:SAMPLE]
         return np.sort(positions[smallest])
 
-    def sampled_in(self, shard: int) -> Integer[np.ndarray, " n"]:
-        """Rows of the sample that this shard fills, in the order in which it fills them."""
-        return np.flatnonzero(np.isin(self.corpus.window_of(self.sampled), self.shards[shard]))
+    def sampled_in(self, *shards: int) -> Integer[np.ndarray, " n"]:
+        """Rows of the sample that these shards fill; a shard by itself fills its own in this order."""
+        windows = [self.shards[shard] for shard in shards]
+        return np.flatnonzero(np.isin(self.corpus.window_of(self.sampled), np.concatenate(windows)))
 
     def batches(self, shard: int) -> Iterator[Batch]:
         """The batches of one shard: windows of like length together, longest first."""

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from neuronscope.engine.capture import Place, See, evaluating, run
-from neuronscope.index.accumulators import Accumulator
+from neuronscope.index.accumulators import Accumulator, half
 from neuronscope.index.layout import Cases
 from neuronscope.index.plan import Batch, Plan
 from neuronscope.index.state import State
@@ -66,7 +66,7 @@ def scan_shard(
     if floors is None:
         floors = np.full((len(cases.names), card.layers * card.neurons), -np.inf, dtype=np.float32)
     layers = _Layers(card, cases, plan, shard, scales, floors)
-    sites = (Site.GATE, Site.NEURONS) if card.gated else (Site.NEURONS,)
+    sites: tuple[Place, ...] = ("input", Site.GATE, Site.NEURONS) if card.gated else ("input", Site.NEURONS)
     for batch in plan.batches(shard):
         layers.begin(batch)
         with lend() as model, evaluating(model.network):
@@ -91,6 +91,7 @@ class _Layers:
         self._card, self._cases, self._plan, self._scales = card, cases, plan, scales
         self._floors = torch.from_numpy(np.ascontiguousarray(floors)).view(len(cases.names), card.layers, card.neurons)
         self._rows = plan.sampled_in(shard)
+        self._inputs = np.zeros((len(plan.sampled), card.layers, card.width), dtype=np.float16)
         self._slots = np.zeros(len(plan.tabulated), dtype=np.int64)
         self._accumulators: dict[int, Accumulator] = {}
         self._gates: dict[int, Tensor] = {}
@@ -104,6 +105,12 @@ class _Layers:
     def see(self, site: Place, layer: int) -> See:
         """What to do with the values of a layer."""
 
+        def sample(inputs: Tensor) -> None:
+            batch = self._on(inputs.device)
+            if batch.sampled.numel():
+                rows = self._rows[batch.sample_rows.cpu().numpy()]
+                self._inputs[rows, layer] = half(inputs.reshape(-1, inputs.shape[-1])[batch.sampled]).cpu().numpy()
+
         def keep(gate: Tensor) -> None:
             self._gates[layer] = gate.float()
 
@@ -111,6 +118,8 @@ class _Layers:
             batch = self._on(values.device)
             self._of(layer, values.device).see(values.float(), self._gates.pop(layer, None), batch)
 
+        if site == "input":
+            return sample
         return keep if site is Site.GATE else accumulate
 
     def _on(self, device: torch.device) -> Batch:
@@ -141,7 +150,8 @@ class _Layers:
         }
         sample = np.zeros((len(self._plan.sampled), joined["sample"].shape[1]), dtype=np.float16)
         sample[self._rows] = joined["sample"]
-        joined |= {"sample": sample, "slot_counts": self._slots, "signs": layers[0].signs.double().cpu().numpy()}
+        joined |= {"sample": sample, "inputs": self._inputs, "slot_counts": self._slots}
+        joined["signs"] = layers[0].signs.double().cpu().numpy()
         return State(layers[0].seen, layers[0].apart_seen, joined)
 
 

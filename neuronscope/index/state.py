@@ -24,8 +24,8 @@ HIGHEST, LOWEST = 64, 32
 NO_TOKEN = 0xFFFFFFFF
 
 _SUMMED = (
-    "absolute", "positive", "case_counts", "histogram", "sums", "slot_counts", "sample", "apart_sum", "apart_square",
-    "signs",
+    "absolute", "positive", "case_counts", "histogram", "sums", "slot_counts", "sample", "inputs", "apart_sum",
+    "apart_square", "signs",
 )  # fmt: skip
 _LARGEST = ("largest", "maxima", "apart_largest")
 _SMALLEST = ("smallest", "apart_smallest")

@@ -9,7 +9,8 @@
         tokens.npy            for each neuron the 64 tokens of highest and the 32 of lowest mean
         tabulated.npy         the tokens that were tabulated and how often each was seen
         sample.npy            float16 [neurons, 512]: activations on the positions in sampled.npy
-        sampled.npy           positions of the sample
+        sampled.npy           positions of the sample, while an index grows those that have been seen
+        inputs.npy            float16 [layers, 512, width]: what enters each layer's MLP there, behind its norm
         sketch.npy            float16 [neurons, 512]: all tokens that count; the dot product of two rows estimates r
       resume-000016/          what a scan needs to go on; gone when the index is whole
       shards/                 shards that a cluster's workers scanned and nobody has merged yet
@@ -48,9 +49,9 @@ from neuronscope.index.writing import put_json
 if TYPE_CHECKING:
     from neuronscope.index.state import State
 
-SCHEMA = 2
+SCHEMA = 3
 MANIFEST = "manifest.json"
-_ARRAYS = ("statistics", "cards", "tokens", "tabulated", "sample", "sampled", "sketch")
+_ARRAYS = ("statistics", "cards", "tokens", "tabulated", "sample", "sampled", "inputs", "sketch")
 
 
 @dataclass(frozen=True)
@@ -150,11 +151,14 @@ class Store:
             raise DamagedIndex(f"{folder} lacks {', '.join(sorted(missing))}. {_AGAIN}")
         self.statistics, self.cards, self.tokens = opened["statistics"], opened["cards"], opened["tokens"]
         self.tabulated, self.sample, self.sampled = opened["tabulated"], opened["sample"], opened["sampled"]
-        self.sketch = opened["sketch"]
+        self.inputs, self.sketch = opened["inputs"], opened["sketch"]
         units = manifest.layers * manifest.neurons
         for array in (self.statistics, self.cards, self.tokens, self.sample, self.sketch):
             if len(array) != units:
                 raise DamagedIndex(f"An array of {folder} has {len(array):,} rows for {units:,} neurons. {_AGAIN}")
+        sampled = (self.sample.shape[1], *self.inputs.shape[:2])
+        if sampled != (len(self.sampled), manifest.layers, len(self.sampled)):
+            raise DamagedIndex(f"The sample of {folder} does not have its {len(self.sampled):,} positions. {_AGAIN}")
 
     @classmethod
     def open(cls, folder: Path | str) -> Store:

@@ -15,7 +15,7 @@ from jaxtyping import Float, Float16, Integer
 from torch import Tensor
 
 from neuronscope.analysis.drift import QUANTITIES
-from neuronscope.index.accumulators import LARGEST_HALF, Tops, extremes, parts_of
+from neuronscope.index.accumulators import LARGEST_HALF, Tops, extremes, half, parts_of
 from neuronscope.index.plan import Batch
 
 
@@ -90,7 +90,7 @@ class LayerSums:
         flat = values.reshape(-1, neurons)
         if batch.tabulated.numel():
             self.token_sums.index_add_(0, batch.slots, flat[batch.tabulated])
-        self.sample[rows] = flat[places].clamp(-LARGEST_HALF, LARGEST_HALF).to(torch.float16)
+        self.sample[rows] = half(flat[places])
 
     def _add(
         self,

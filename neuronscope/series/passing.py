@@ -21,7 +21,7 @@ from neuronscope.analysis.drift import NOTHING
 from neuronscope.engine.capture import Place, See, evaluating, run
 from neuronscope.engine.weights import next_token_losses
 from neuronscope.errors import DamagedIndex
-from neuronscope.index.accumulators import LARGEST_HALF, in_order, unpack
+from neuronscope.index.accumulators import half, in_order, unpack
 from neuronscope.index.plan import Batch, Plan, hashes
 from neuronscope.index.scan import COURTESY
 from neuronscope.models.loading import Lend, LoadedModel
@@ -320,8 +320,7 @@ class _Batch:
     def _stream_of(self, values: Float[Tensor, "windows tokens width"], layer: int) -> None:
         small = self._rows < self._residual.shape[1]
         picked = values.reshape(-1, values.shape[-1])[self._places[small].to(values.device)]
-        kept = picked.clamp(-LARGEST_HALF, LARGEST_HALF).to(torch.float16).cpu().numpy()
-        self._residual[layer, self._rows[small].numpy()] = kept
+        self._residual[layer, self._rows[small].numpy()] = half(picked).cpu().numpy()
 
     def _predict(self, leaving: Float[Tensor, "windows tokens width"]) -> None:
         """The loss at the sampled places that have a next token of the text."""

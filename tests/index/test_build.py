@@ -70,7 +70,7 @@ class Impatient:
 def same(a: Path, b: Path) -> bool:
     """Whether two indexes hold the same numbers, bit by bit."""
     one, other = Store.open(a), Store.open(b)
-    names = ("statistics", "cards", "tokens", "tabulated", "sample", "sampled", "sketch")
+    names = ("statistics", "cards", "tokens", "tabulated", "sample", "sampled", "inputs", "sketch")
     return all(getattr(one, name).tobytes() == getattr(other, name).tobytes() for name in names)
 
 
@@ -98,6 +98,8 @@ def test_a_growing_index_can_be_read_and_says_how_far_it_is(model, texts: Path, 
     partial = Store.open(folder)
     assert 0 < partial.manifest.seen < partial.manifest.tokens
     assert np.isfinite(partial.statistics["mean"]).all()
+    assert 0 < len(partial.sampled) < min(partial.manifest.tokens, 512)
+    assert np.abs(partial.sample).max(0).min() > 0, "of the sample it shows what it has seen"
     partial.verify()
 
 

@@ -11,6 +11,7 @@ import scipy.stats
 from neuronscope.index import accumulators, plan
 from neuronscope.index.accumulators import NO_VALUE, bins, pack, unpack
 from neuronscope.index.layout import Cases, bin_edges
+from neuronscope.index.measure import inputs
 from neuronscope.index.plan import AFTER, BEFORE, KEPT_CONTEXTS, K, Plan, hashes
 from neuronscope.index.reading import read
 from neuronscope.index.scan import scales, scan_shard
@@ -163,6 +164,14 @@ def test_the_sample_is_the_activations_at_its_positions(scanned: Scanned) -> Non
     expected = scanned.all.values[scanned.plan.sampled]
     assert np.allclose(scanned.state.arrays["sample"], expected, rtol=2e-3, atol=1e-4)
     assert scanned.kept[scanned.plan.sampled].all()
+
+
+def test_the_inputs_of_the_sample_are_what_the_mlps_read_there(scanned: Scanned) -> None:
+    card, sampled, found = scanned.model.card, scanned.plan.sampled, scanned.state.arrays["inputs"]
+    expected = {layer: np.zeros((len(sampled), card.width), np.float16) for layer in range(card.layers)}
+    inputs(corpora.lending(scanned.model), scanned.plan.corpus, sampled, expected)
+    assert np.allclose(found, np.stack([expected[layer] for layer in range(card.layers)], 1), rtol=2e-3, atol=2e-3)
+    assert np.abs(found).max(2).min() > 0
 
 
 def test_the_four_cases_of_gate_and_up_are_told_apart(scanned: Scanned) -> None:

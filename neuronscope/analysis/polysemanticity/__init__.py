@@ -2,12 +2,11 @@
 became of them in another checkpoint (`elsewhere`).
 """
 
-from neuronscope.analysis.polysemanticity.elsewhere import Elsewhere, Pushed, elsewhere
+from neuronscope.analysis.polysemanticity.elsewhere import Elsewhere, elsewhere
 from neuronscope.analysis.polysemanticity.records import RECORD, SEPARATIONS, VERDICTS, Polysemanticity, Sense
-from neuronscope.analysis.polysemanticity.senses import BACKGROUND, FIRING, Contexts, Senses, senses, strong_contexts
+from neuronscope.analysis.polysemanticity.senses import FIRING, Contexts, Senses, senses, strong_contexts
 
 __all__ = [
-    "BACKGROUND",
     "FIRING",
     "RECORD",
     "SEPARATIONS",
@@ -15,7 +14,6 @@ __all__ = [
     "Contexts",
     "Elsewhere",
     "Polysemanticity",
-    "Pushed",
     "Sense",
     "Senses",
     "elsewhere",

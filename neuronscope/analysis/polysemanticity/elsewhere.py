@@ -1,7 +1,6 @@
 """A neuron's contexts in another model: which of its senses are left there, and how many ways to fire these make.
 
-Ways to fire are counted in both models by the same background tokens: those of a survey are others, and by others the
-same model has another number.
+Ways to fire are counted in either model by what it reads on the same sampled tokens.
 """
 
 from __future__ import annotations
@@ -24,10 +23,8 @@ class Elsewhere:
     """Those of the other model, times the same sign."""
     labels: Integer[np.ndarray, " contexts"]
     """The sense of each context in the first model."""
-    before: Senses | None
-    """The ways to fire that these contexts make in the first model; None where they are fewer than twenty."""
     found: Senses | None
-    """Those in the other model, of the contexts in which it fires; None where fewer than twenty are left."""
+    """The ways to fire in the other model, of the contexts in which it fires; None where fewer than twenty are left."""
 
     @property
     def fires(self) -> int:
@@ -40,27 +37,25 @@ class Elsewhere:
         return float(np.maximum(self.there[own], 0).sum() / max(float(self.here[own].sum()), 1e-30))
 
 
-@dataclass(frozen=True, eq=False)
-class Pushed:
-    """What one model does in some contexts, and why."""
-
-    values: Float[np.ndarray, " contexts"]
-    """The activations, times the sign of the side that is looked at."""
-    contributions: Float[np.ndarray, "contexts width"]
-    """As for `senses`."""
-    background: Float[np.ndarray, "tokens width"]
-    """As for `senses`."""
-
-
 def elsewhere(
-    here: Pushed, there: Pushed, labels: Integer[np.ndarray, " contexts"], halves: Bool[np.ndarray, " contexts"]
+    here: Float[np.ndarray, " contexts"],
+    there: Float[np.ndarray, " contexts"],
+    contributions: Float[np.ndarray, "contexts width"],
+    background: Float[np.ndarray, "tokens width"],
+    labels: Integer[np.ndarray, " contexts"],
+    halves: Bool[np.ndarray, " contexts"],
 ) -> Elsewhere:
-    """Compare the same contexts in two models."""
-    return Elsewhere(here.values, there.values, labels, *(_ways(one, halves) for one in (here, there)))
+    """Compare the same contexts in two models.
 
-
-def _ways(one: Pushed, halves: Bool[np.ndarray, " contexts"]) -> Senses | None:
-    on = one.values > 0
-    if int(on.sum()) < LEAST_CONTEXTS:
-        return None
-    return senses(one.contributions[on], one.values[on], one.background, halves[on])
+    Args:
+        here: The activations of the model in which the senses were found, times the sign of the side.
+        there: Those of the other model, times the same sign.
+        contributions: Why the other model fires there, as for `senses`.
+        background: The same at tokens drawn at random.
+        labels: The sense of each context in the first model.
+        halves: Which contexts are in the first half of the corpus.
+    """
+    on, found = there > 0, None
+    if int(on.sum()) >= LEAST_CONTEXTS:
+        found = senses(contributions[on], there[on], background, halves[on])
+    return Elsewhere(here, there, labels, found)

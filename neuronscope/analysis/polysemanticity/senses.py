@@ -24,8 +24,6 @@ FIRING = 0.25
 """A context is strong from this share of the 99.99th percentile on."""
 DENSE = 0.5
 """A neuron that is strong on more of all tokens than this is dense: its contexts are not occasions."""
-BACKGROUND = 600
-"""Tokens whose contributions say how alike arbitrary tokens are."""
 CUT_QUANTILE, CUT_LEAST, CUT_MOST = 0.9, 0.2, 0.5
 SENSE_SHARE = 0.1
 """A cluster of contexts is a sense from this share of the activation on."""
