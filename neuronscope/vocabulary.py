@@ -415,6 +415,8 @@ def visible(text: str) -> str:
 
 
 def _all_visible(text: str) -> str:
+    if text.isprintable():  # spaces are, and nothing else that is not to be seen
+        return text.replace(" ", _PICTURES[" "])
     return "".join(_visible_character(character, alone=len(text) == 1) for character in text)
 
 

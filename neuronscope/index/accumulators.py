@@ -23,7 +23,8 @@ from torch import Tensor
 
 from neuronscope.index.excerpts import AFTER, BEFORE, NO_VALUE
 from neuronscope.index.layout import BINS, Cases
-from neuronscope.index.plan import BUCKETS, CONTEXT, KEPT_CONTEXTS, Batch, K
+from neuronscope.index.plan import BUCKETS, CONTEXT, KEPT_CONTEXTS, PART, Batch, K
+from neuronscope.index.rows import add_rows, count_rows
 
 NOTHING = -(1 << 63)
 """The key of an empty place: below every other."""
@@ -31,10 +32,6 @@ UNSEEN = (1 << 63) - 1
 """The key of a bin without an example: above every other."""
 _CHUNK_BYTES = 1 << 20
 """How much of a layer's values to work on at once: what stays in a core's cache."""
-_CHUNK_TOKENS = 64
-"""And at most this many tokens: longer sums of float32 would cost moments their sixth digit."""
-PART = 32
-"""Places of a window whose extremes are known apart, so that a peak is looked for in one part of it."""
 LARGEST_HALF = 65_504.0
 """The largest number that float16 holds."""
 
@@ -188,7 +185,8 @@ def extremes(
     stop = start + values.shape[1]
     edges = [start, *range((start // PART + 1) * PART, stop, PART), stop]
     parts = [values[:, a - start : b - start] for a, b in pairwise(edges)]
-    return torch.stack([part.amax(1) if largest else part.amin(1) for part in parts], 1)
+    found = [part.amax(1, keepdim=True) if largest else part.amin(1, keepdim=True) for part in parts]
+    return found[0] if len(found) == 1 else torch.cat(found, 1)
 
 
 def parts_of(start: int, stop: int) -> slice:
@@ -257,7 +255,7 @@ class Accumulator:
         self.apart_largest = torch.full((neurons,), -math.inf, device=device)
         self.apart_smallest = torch.full((neurons,), math.inf, device=device)
         self.apart_seen = 0
-        rows = max(min(_CHUNK_BYTES // (4 * neurons), _CHUNK_TOKENS), 1)
+        rows = max(min(_CHUNK_BYTES // (4 * neurons), PART), 1)
         self._buffers = torch.empty(2, rows, neurons, device=device)
         self._ones = torch.ones(1, rows, device=device)
 
@@ -371,23 +369,16 @@ class Accumulator:
         ]
 
     def _tokens(self, flat: Float[Tensor, "tokens neurons"], batch: Batch) -> None:
-        if not batch.tabulated.numel():
-            return
-        picked = flat[batch.tabulated]
-        slots = batch.slots[:, None].expand(-1, self.neurons)
-        self.sums.scatter_add_(0, slots, picked)
-        self.maxima.scatter_reduce_(0, slots, picked, "amax")
+        if batch.tabulated.numel():
+            add_rows(flat, batch.tabulated, batch.slots, self.sums, self.maxima)
 
     def _histogram(self, flat: Float[Tensor, "tokens neurons"], batch: Batch) -> None:
         if not batch.counted.numel():
             return
         picked = flat[batch.counted]
-        places = (bins(picked, self.scale) * self.neurons + torch.arange(self.neurons, device=flat.device)).view(-1)
-        self.histogram.scatter_add_(0, places, torch.ones_like(places, dtype=torch.int32))
-        keys = batch.counted_keys[:, None].expand(-1, self.neurons).reshape(-1)
-        self.examples.scatter_reduce_(0, places, keys, "amin")
-        won = self.examples[places] == keys
-        self.example_values[places[won]] = half(picked.view(-1)[won])
+        places = bins(picked, self.scale) * self.neurons + torch.arange(self.neurons, device=flat.device)
+        kept = self.histogram, self.examples, self.example_values
+        count_rows(places, batch.counted_keys, half(picked), *kept)
 
     def _apart(self, values: Float[Tensor, "tokens neurons"]) -> None:
         if not len(values):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,9 @@ SHARD_TOKENS = 65_536
 """Tokens of a shard; more where a corpus would otherwise have more than `MOST_SHARDS` of them."""
 MOST_SHARDS = 1024
 BATCH_TOKENS = 1024
+PART = 64
+"""Places of a window that are worked on at once, and whose extremes are known apart, so that a peak is looked for in
+one part of it. Longer sums of float32 would cost moments their sixth digit."""
 SAMPLE = 512
 """Tokens whose activations are kept whole."""
 BUCKETS = 512
@@ -85,7 +89,10 @@ class Batch:
         return Batch(**moved)
 
     def chunks(self, size: int) -> Iterator[tuple[int, int, int, int]]:
-        """Blocks of places that all count, at most `size` tokens each: rows first to last, places start to stop."""
+        """Blocks of places that all count, at most `size` tokens each: rows first to last, places start to stop.
+
+        Each is within one part of its windows.
+        """
         at = 0
         while at < len(self.runs):
             row, start, stop = self.runs[at]
@@ -95,8 +102,9 @@ class Batch:
                 if self.runs[at + together] != (row + together, start, stop):
                     break
                 together += 1
-            for place in range(start, stop, size):
-                yield row, row + together, place, min(place + size, stop)
+            for first, last in pairwise([start, *range((start // PART + 1) * PART, stop, PART), stop]):
+                for place in range(first, last, size):
+                    yield row, row + together, place, min(place + size, last)
             at += together
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -67,8 +68,6 @@ class ReadCorpus:
     `first` position; `byte`, where its text starts in `text`."""
     text: UInt8[np.ndarray, " bytes"]
     """Every document's text in UTF-8, one after the other."""
-    vocabulary: dict[str, list[str]]
-    """`shown` as it stands in the file, which is enough for the few tokens of a context."""
 
     @classmethod
     def open(cls, folder: Path | str) -> ReadCorpus:
@@ -88,15 +87,16 @@ class ReadCorpus:
                 raise OtherIndex(
                     f"{place} has layout {about['schema']}, and this program reads layout {SCHEMA}. {_AGAIN}"
                 )
-            vocabulary = orjson.loads((place / "vocabulary.json").read_bytes())
+            if not _ends(place / "vocabulary.json", b"}"):
+                raise ValueError("vocabulary.json was cut short")
             arrays = {name: _mapped(place / f"{name}.npy", length) for name, length in about["lengths"].items()}
             text = np.memmap(place / "text.utf8", np.uint8, mode="r").view(np.ndarray)
             if len(text) != about["bytes"]:
                 raise ValueError(f"text.utf8 has {len(text):,} bytes, not {about['bytes']:,}")
             _read_ahead(place)
-            return cls(place, about, text=text, vocabulary=vocabulary, **arrays)
+            return cls(place, about, text=text, **arrays)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DamagedIndex(f"The corpus in {place} is damaged: {error}. {_AGAIN}") from error
+            raise _damaged(place, error) from error
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -104,7 +104,16 @@ class ReadCorpus:
     @cached_property
     def shown(self) -> dict[int, tuple[str, str]]:
         """For each id that occurs, the tokenizer's own piece and how it is shown alone."""
-        return {int(i): (piece, display) for i, (piece, display) in self.vocabulary.items()}
+        return {int(i): (piece, display) for i, (piece, display) in self._vocabulary.items()}
+
+    @cached_property
+    def _vocabulary(self) -> dict[str, list[str]]:
+        """`shown` as it stands in its file: parsed when it is asked for, which a context in its text does not."""
+        try:
+            found: dict[str, list[str]] = orjson.loads((self.folder / "vocabulary.json").read_bytes())
+        except (OSError, ValueError) as error:
+            raise _damaged(self.folder, error) from error
+        return found
 
     @property
     def window(self) -> int:
@@ -165,7 +174,7 @@ class ReadCorpus:
 
     def display(self, token: int) -> str:
         """How one id is shown when it stands alone."""
-        known = self.vocabulary.get(str(token))
+        known = self._vocabulary.get(str(token))
         return f"⟨{token}⟩" if known is None else known[1]
 
     def tokens(self, first: int, last: int) -> Tokens:
@@ -201,8 +210,10 @@ class ReadCorpus:
             offsets = np.concatenate([[0], np.cumsum(begins)])[offsets]
         ids = self.ids[begin:end].astype(np.int64)
         special = np.array([i in self._special for i in ids.tolist()], dtype=bool)
-        pieces = tuple(self.vocabulary[str(i)][0] for i in ids.tolist())
-        tokens = Tokens(raw.decode("utf-8"), ids, offsets, pieces, special)
+        pieces = [""] * len(ids)
+        for i in np.flatnonzero(start == stop).tolist():  # a token that stands for no text is shown by its own piece
+            pieces[i] = self._vocabulary[str(ids[i])][0]
+        tokens = Tokens(raw.decode("utf-8"), ids, offsets, tuple(pieces), special)
         shown, asked = displays(tokens), slice(first - begin, last - begin)
         return _from_its_start(tokens.text, ids[asked], offsets[asked], shown[asked], special[asked])
 
@@ -260,6 +271,16 @@ def _read_ahead(folder: Path) -> None:
     files = [path for path in folder.iterdir() if path.suffix in (".npy", ".utf8")]
     if sum(path.stat().st_size for path in files) <= _SMALL_BYTES:
         npy.read_ahead(files)
+
+
+def _ends(path: Path, last: bytes) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() == last
+
+
+def _damaged(place: Path, error: Exception) -> DamagedIndex:
+    return DamagedIndex(f"The corpus in {place} is damaged: {error}. {_AGAIN}")
 
 
 def _mapped(path: Path, length: int) -> Shaped[np.ndarray, " length"]:

@@ -32,8 +32,9 @@ from typing import TYPE_CHECKING
 from neuronscope.corpus import Counts, Document, documents, find
 from neuronscope.errors import FileError, InputError, TextTooLong
 from neuronscope.index.encoding import Encoder
+from neuronscope.index.json_files import write_json
 from neuronscope.index.read_corpus import NAME, ReadCorpus
-from neuronscope.index.writing import Writer, write_json
+from neuronscope.index.writing import Writer
 from neuronscope.jobs import report
 from neuronscope.models.tokenization import display
 

@@ -43,8 +43,8 @@ import numpy as np
 
 from neuronscope import npy
 from neuronscope.errors import BusyIndex, DamagedIndex, FileError, NoIndex, OtherIndex
+from neuronscope.index.json_files import put_json
 from neuronscope.index.read_corpus import ReadCorpus
-from neuronscope.index.writing import put_json
 
 if TYPE_CHECKING:
     from neuronscope.index.state import State

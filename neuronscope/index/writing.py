@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from jaxtyping import Int64, Shaped
 from neuronscope.corpus import Document
 from neuronscope.index.arrays import GrowingArray
 from neuronscope.index.encoding import Encoded
+from neuronscope.index.json_files import write_json
 from neuronscope.index.read_corpus import DOCUMENTS, SCHEMA, SPANS, WINDOWS, fingerprint
 
 
@@ -117,22 +117,3 @@ class Writer:
             "bytes": self._bytes,
             "digests": digests,
         }
-
-
-def write_json(path: Path, content: Any) -> str:
-    """Write `content` as JSON and return its SHA-256."""
-    import orjson
-
-    data = orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_INDENT_2)
-    path.write_bytes(data)
-    return hashlib.sha256(data).hexdigest()
-
-
-def put_json(path: Path, content: dict[str, Any]) -> None:
-    """Put JSON in place, whole or not at all: what a kill leaves is hidden, so that it is no stranger in the folder."""
-    aside = path.with_name(f".{path.name}.new")
-    with aside.open("w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)

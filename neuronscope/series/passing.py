@@ -24,7 +24,7 @@ from neuronscope.errors import DamagedIndex
 from neuronscope.index.accumulators import half, in_order, unpack
 from neuronscope.index.plan import Batch, Plan, hashes
 from neuronscope.index.scan import COURTESY
-from neuronscope.models.loading import Lend, LoadedModel
+from neuronscope.models.loading import Lend
 from neuronscope.series.accumulate import LayerSums
 from neuronscope.shrinkage import posterior_mean, random_effects
 from neuronscope.vocabulary import ModelCard, Site
@@ -41,6 +41,8 @@ CONTEXTS = 10
 """Strongest contexts kept of either sign."""
 TOKENS = 20
 """Tokens of highest and of lowest mean kept."""
+_PREDICTED = 256
+"""Tokens whose next one is predicted at once: few of them would read the whole unembedding each time."""
 _TOGETHER = 128
 """Neurons whose tokens are ranked at once: what is worked with in between stays near a core."""
 
@@ -173,7 +175,7 @@ class _Run:
         self._layers: dict[int, LayerSums] = {}
         self._slots = np.zeros(len(probe.plan.tabulated), np.int64)
         self._counts = np.zeros(probe.blocks, np.int64)
-        self._loss = np.full(len(probe.sampled), np.nan, np.float32)
+        self._leaving: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def over(self, stream: IO[bytes]) -> Passed:
         """Run every batch; each of its layers is a checkpoint."""
@@ -183,7 +185,7 @@ class _Run:
         residual = np.zeros((card.layers, kernel, card.width), np.float16)
         sites: list[Place] = [Site.NEURONS, Site.RESIDUAL, *(["output"] if card.causal else [])]  # type: ignore[list-item]
         self._read_through(stream, sites, residual)
-        return self._passed(card, residual)
+        return self._passed(card, residual, self._losses())
 
     def part(self, stream: IO[bytes]) -> Summed:
         """Run every batch for its sums."""
@@ -196,7 +198,6 @@ class _Run:
         for batch in self._probe.batches():
             seeing = _Batch(self, batch, stream, residual)
             with self._lend() as model, evaluating(model.network):
-                seeing.model = model
                 run(model, batch.ids, batch.real, sites, range(model.card.layers), seeing.see)
             self._slots += np.bincount(batch.slots.numpy(), minlength=len(self._slots))
             self._seen(batch.count)
@@ -226,7 +227,23 @@ class _Run:
             )
         return self._layers[layer]
 
-    def _passed(self, card: ModelCard, residual: Float16[np.ndarray, "layers kernel width"]) -> Passed:
+    def _losses(self) -> Float[np.ndarray, " sample"]:
+        """The loss at the sampled places that have a next token of the text, many at a time."""
+        found = np.full(len(self._probe.sampled), np.nan, np.float32)
+        if self._leaving:
+            rows, leaving, following = map(torch.cat, zip(*self._leaving, strict=True))
+            for first in range(0, len(rows), _PREDICTED):
+                some = slice(first, first + _PREDICTED)
+                with self._lend() as model:
+                    found[rows[some].numpy()] = next_token_losses(model, leaving[some], following[some]).numpy()
+        return found
+
+    def _passed(
+        self,
+        card: ModelCard,
+        residual: Float16[np.ndarray, "layers kernel width"],
+        loss: Float[np.ndarray, " sample"],
+    ) -> Passed:
         layers = [self._layers[layer] for layer in range(card.layers)]
         counts, sums = self._summed()
         mean = np.concatenate([layer.mean(int(counts.sum())) for layer in layers])
@@ -243,7 +260,7 @@ class _Run:
             contexts=np.concatenate([np.stack([contexts for _, contexts in both], 1) for both in tops]),
             token_ids=np.concatenate([ids for ids, _ in tokens]),
             token_means=np.concatenate([means for _, means in tokens]),
-            loss=self._loss,
+            loss=loss,
             residual=residual,
             centres=np.concatenate([layer.centre.cpu().numpy() for layer in layers if layer.centre is not None]),
         )
@@ -283,9 +300,6 @@ class _Run:
 class _Batch:
     """What to do with the values of one batch as they pass."""
 
-    model: LoadedModel
-    """Lent for this batch."""
-
     def __init__(
         self, pass_: _Run, batch: Batch, stream: IO[bytes], residual: Float16[np.ndarray, "layers kernel width"]
     ) -> None:
@@ -323,7 +337,7 @@ class _Batch:
         self._residual[layer, self._rows[small].numpy()] = half(picked).cpu().numpy()
 
     def _predict(self, leaving: Float[Tensor, "windows tokens width"]) -> None:
-        """The loss at the sampled places that have a next token of the text."""
+        """Keep what predicts the next token, at the sampled places that have one in the text."""
         width = leaving.shape[1]
         text = self._batch.text.reshape(-1)
         after = self._places + 1
@@ -333,4 +347,4 @@ class _Batch:
             return
         following = self._batch.ids.reshape(-1)[places + 1]
         flat = leaving.reshape(-1, leaving.shape[-1])[places.to(leaving.device)]
-        self._run._loss[rows.numpy()] = next_token_losses(self.model, flat, following).numpy()
+        self._run._leaving.append((rows, flat, following))

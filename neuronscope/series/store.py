@@ -36,7 +36,7 @@ import numpy as np
 
 from neuronscope import npy
 from neuronscope.errors import DriftProblem, FileError
-from neuronscope.index.writing import put_json
+from neuronscope.index.json_files import put_json
 
 SCHEMA = 1
 MANIFEST = "manifest.json"

@@ -105,6 +105,7 @@ def answers(folder: Path) -> dict[str, float]:
     import neuronscope as ns
     from neuronscope import indexed  # noqa: F401  # modules are no part of opening a folder
     from neuronscope.analysis import reverse_query  # noqa: F401
+    from neuronscope.index import excerpts, store  # noqa: F401
 
     found: dict[str, float] = {}
 

@@ -315,6 +315,15 @@ def test_damage_is_found(words, tmp_path):
         ReadCorpus.open(tmp_path)
 
 
+def test_a_vocabulary_that_cannot_be_read_is_told_when_it_is_needed(words, tmp_path):
+    read(words, lines(tmp_path, "the cat"), tmp_path, window=8)
+    (tmp_path / "corpus" / "vocabulary.json").write_text("{]}")
+    corpus = ReadCorpus.open(tmp_path)
+    assert corpus.tokens(0, 2).display == ("the", "cat")
+    with pytest.raises(DamagedIndex, match="is damaged"):
+        corpus.display(0)
+
+
 def test_positions_that_are_not_there_or_cross_a_document_are_refused(words, tmp_path):
     corpus = read(words, lines(tmp_path, "the cat", "the dog"), tmp_path, window=8)
     for first, last in [(1, 3), (2, 2), (3, 5)]:

@@ -122,5 +122,6 @@ def _scanned(values: torch.Tensor, *, first: int) -> State:
     floors = torch.full((2, neurons), -np.inf)
     accumulator = Accumulator(neurons, Cases.of(False), scale=1.0, slots=0, samples=0, floors=floors)
     accumulator.see(values, None, batch)
-    more = {"slot_counts": np.zeros(0, np.int64), "signs": accumulator.signs.double().numpy()}
+    more = {"slot_counts": np.zeros(0, np.int64), "inputs": np.zeros((0, 1, 1), np.float16)}
+    more |= {"signs": accumulator.signs.double().numpy()}
     return State(accumulator.seen, 0, accumulator.arrays() | more)
