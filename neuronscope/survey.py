@@ -51,6 +51,8 @@ _TOGETHER = 256
 """Neurons whose activations are worked out at once."""
 _ALIKE = 8
 """Contexts whose tokens up to the peak agree this far back are one."""
+_LEAST_SAMPLED = 64
+"""Sampled tokens by which contexts can be compared while an index grows."""
 _WINDOWS = 64
 """Windows that are read for one neuron."""
 _OCCURRENCES = 600
@@ -66,6 +68,7 @@ def of_layers(lend: Lend, index: Index, layers: Sequence[int], *, tokens: int = 
 
     Raises:
         NoSuchLayer: for a layer that the index does not have.
+        InputError: if the index has only been begun.
         Cancelled: between batches, and every few neurons; layers that are finished are kept.
     """
     store, m = index.store, index.manifest
@@ -74,6 +77,7 @@ def of_layers(lend: Lend, index: Index, layers: Sequence[int], *, tokens: int = 
     kept = {layer: _kept(store, layer, tokens) for layer in layers}
     missing = [layer for layer in layers if kept[layer] is None]
     if missing:
+        _far_enough(index)
         read = _Read.of(store, tokens)
         for group in _groups(missing, len(read.positions), lend):
             with _Inputs(lend, read.corpus, group, read.positions) as inputs:
@@ -99,11 +103,13 @@ def of_neurons(lend: Lend, index: Index, asked: Sequence[tuple[Neuron, str]]) ->
 
     Raises:
         NoSuchNeuron: if there is no such neuron.
+        InputError: if the index has only been begun.
         Cancelled: between batches.
     """
     from neuronscope.engine.contributions import Reading
     from neuronscope.index.measure import inputs
 
+    _far_enough(index)
     corpus = index.store.corpus
     known = [_Known.of(index, neuron, sign) for neuron, sign in asked]
     records = np.zeros(len(asked), RECORD)
@@ -139,13 +145,14 @@ def of_token(lend: Lend, index: Index, neuron: Neuron, token: int, sign: str = "
 
     Raises:
         NoSuchNeuron: if there is no such neuron.
-        InputError: if the token does not occur among those that count.
+        InputError: if the token does not occur among those that count, or the index has only been begun.
         Cancelled: between batches.
     """
     from neuronscope.engine.contributions import Reading
     from neuronscope.index.measure import inputs
 
     index.row(neuron)
+    _far_enough(index)
     corpus, turned = index.store.corpus, -1 if sign == "-" else 1
     own = _occurrences(corpus, token)
     if not len(own):
@@ -417,6 +424,16 @@ def _occurrences(corpus: ReadCorpus, token: int) -> Integer[np.ndarray, " drawn"
     shuffled = np.random.default_rng(0).permutation(np.flatnonzero((np.asarray(corpus.ids) == token) & corpus.counted))
     _windows, first = np.unique(corpus.window_of(shuffled), return_index=True)
     return np.sort(shuffled[np.sort(first)[:_OCCURRENCES]])
+
+
+def _far_enough(index: Index) -> None:
+    """Raise `InputError` if a growing index has not seen enough tokens to say how alike arbitrary ones are."""
+    m, sampled = index.manifest, len(index.store.sampled)
+    if not m.complete and sampled < _LEAST_SAMPLED:
+        raise InputError(
+            f"This index has seen {m.seen:,} of {m.tokens:,} tokens and {sampled} of those it samples; how alike "
+            f"arbitrary tokens are to a neuron takes {_LEAST_SAMPLED}. Wait until it has seen more."
+        )
 
 
 def _mean(inputs: Float[np.ndarray, "tokens width"]) -> Float[np.ndarray, " width"]:

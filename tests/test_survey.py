@@ -1,7 +1,9 @@
 """Surveys of polysemanticity: what was planted is found, on whole layers and from what an index has kept."""
 
+import copy
 import json
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -110,6 +112,21 @@ def test_one_neuron_is_looked_at_in_the_contexts_of_the_index(scope, index):
     with pytest.raises(NoSuchNeuron):
         scope.polysemanticity(index, [Neuron(0, 99)])
     assert scope.polysemanticity(index, []).table.empty
+
+
+def test_an_index_that_has_only_been_begun_is_not_asked_for_senses(scope, index, tmp_path):
+    begun = copy.copy(index)
+    begun.store = copy.copy(index.store)
+    begun.store.manifest = replace(index.manifest, shards=index.manifest.shards + 9, seen=900)
+    begun.store.sampled, begun.store.inputs = index.store.sampled[:40], index.store.inputs[:, :40]
+    neuron = Neuron(0, 2)
+    for ask in (
+        lambda: scope.polysemanticity(begun, [neuron]),
+        lambda: scope.polysemanticity(begun, tokens=1234),
+        lambda: scope.uses(begun, neuron, "red"),
+    ):
+        with pytest.raises(InputError, match=r"900 of .* and 40 of those it samples"):
+            ask()
 
 
 def test_gated_neurons_are_looked_at_on_both_sides(workspace, tmp_path):

@@ -370,7 +370,8 @@ class Accumulator:
 
     def _tokens(self, flat: Float[Tensor, "tokens neurons"], batch: Batch) -> None:
         if batch.tabulated.numel():
-            add_rows(flat, batch.tabulated, batch.slots, self.sums, self.maxima)
+            at_once = flat.device.type != "cpu"
+            add_rows(flat, batch.tabulated, batch.slots, self.sums, self.maxima, at_once=at_once)
 
     def _histogram(self, flat: Float[Tensor, "tokens neurons"], batch: Batch) -> None:
         if not batch.counted.numel():
@@ -378,7 +379,7 @@ class Accumulator:
         picked = flat[batch.counted]
         places = bins(picked, self.scale) * self.neurons + torch.arange(self.neurons, device=flat.device)
         kept = self.histogram, self.examples, self.example_values
-        count_rows(places, batch.counted_keys, half(picked), *kept)
+        count_rows(places, batch.counted_keys, half(picked), *kept, at_once=flat.device.type != "cpu")
 
     def _apart(self, values: Float[Tensor, "tokens neurons"]) -> None:
         if not len(values):

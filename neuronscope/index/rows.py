@@ -17,9 +17,11 @@ def add_rows(
     slots: Integer[Tensor, " n"],
     sums: Float[Tensor, "slots neurons"],
     maxima: Float[Tensor, "slots neurons"],
+    *,
+    at_once: bool,
 ) -> None:
     """Add the rows of `values` at `places` to the sums of their slots, and raise the maxima to them."""
-    if values.device.type != "cpu":
+    if at_once:
         picked, to = values[places], slots[:, None].expand(-1, values.shape[1])
         sums.scatter_add_(0, to, picked)
         maxima.scatter_reduce_(0, to, picked, "amax")
@@ -38,12 +40,14 @@ def count_rows(
     counts: Int32[Tensor, " bins"],
     examples: Integer[Tensor, " bins"],
     shown: Float16[Tensor, " bins"],
+    *,
+    at_once: bool,
 ) -> None:
     """Count every number's bin; of each bin the smallest key stands in `examples`, and its value in `shown`.
 
-    The places of one token are all different.
+    The places of one token are all different, and so are the keys.
     """
-    if values.device.type != "cpu":
+    if at_once:
         flat, own = places.view(-1), keys[:, None].expand(-1, places.shape[1]).reshape(-1)
         counts.scatter_add_(0, flat, torch.ones_like(flat, dtype=torch.int32))
         examples.scatter_reduce_(0, flat, own, "amin")

@@ -162,7 +162,7 @@ def test_senses_are_compared_with_another_model(page, surveyed, site):
         said = page.one(".poly-elsewhere .caption").text
         assert said.startswith("tuned: fires in ")
         assert "of the activation here" in said
-        assert "here, by the same background" in said or "too few" in said
+        assert "here)" in said or "too few" in said
         assert len(page.all(".poly-card")) == cards
         assert "of its activation in tuned" in page.one(".poly-card .caption").text
         assert page.notices == []

@@ -203,7 +203,8 @@ def test_a_profile_of_opposites_keeps_all_that_each_would_do_for_itself():
 
 
 def test_a_profile_of_nothing_says_so():
-    assert cluster_profile(profile(np.zeros((0, 5)))).layout.meta["kind"] == "empty"
+    for nothing in (np.zeros((0, 5)), np.zeros((5, 0))):
+        assert cluster_profile(profile(nothing)).layout.meta["kind"] == "empty"
 
 
 @pytest.mark.parametrize("layers", [1, 2, 4, 12, 32, 80])

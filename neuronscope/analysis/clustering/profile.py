@@ -28,7 +28,7 @@ class Profile:
 
 def profile(z: Float[np.ndarray, "members sample"], *, seed: int = 0) -> Profile:
     """The profile of neurons by their standardised activations on a sample of tokens; `seed` is of the shuffling."""
-    if not len(z):
+    if not z.size:  # no neuron, or an index that has seen none of its sampled tokens yet
         return Profile(np.zeros(0), np.zeros(0), 0)
     apart = np.random.default_rng(seed).permuted(z, axis=1)
     return Profile(np.asarray(z.mean(0)), np.asarray(apart.mean(0)), len(z))
