@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.support.ui import WebDriverWait
 
 DRAWN = """
 if (document.readyState !== 'complete' || !window.store) return 'the page to load';
@@ -27,6 +28,11 @@ RUN_AXE = """
 const [within, options, done] = arguments;
 const failed = error => done([{id: String(error), impact: 'critical', nodes: []}]);
 axe.run(within, options).then(results => done(results.violations), failed);
+"""
+
+STILL = """
+const fades = one => one instanceof CSSTransition && one.playState === 'running';
+return !document.getAnimations().some(fades);
 """
 
 
@@ -60,7 +66,11 @@ def foreign(urls: list[str]) -> list[str]:
 
 
 def axe(driver: WebDriver, within: str = "html") -> list[str]:
-    """What axe-core finds serious or critical (WCAG 2 A and AA): one line for each rule, with where it is broken."""
+    """What axe-core finds serious or critical (WCAG 2 A and AA): one line for each rule, with where it is broken.
+
+    It looks once nothing fades any more: what is half seen through has no contrast of its own.
+    """
+    WebDriverWait(driver, 10).until(lambda one: one.execute_script(STILL), "something fades for ever")
     driver.execute_script(_axe_source())
     options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
     found: list[dict[str, Any]] = driver.execute_async_script(RUN_AXE, within, options)
