@@ -78,11 +78,11 @@ def of_layers(lend: Lend, index: Index, layers: Sequence[int], *, tokens: int = 
     missing = [layer for layer in layers if kept[layer] is None]
     if missing:
         _far_enough(index)
-        read = _Read.of(store, tokens)
+        read = _Read.of(store.corpus, tokens)
         for group in _groups(missing, len(read.positions), lend):
             with _Inputs(lend, read.corpus, group, read.positions) as inputs:
                 for layer in group:
-                    records = read.look(lend, inputs[layer], layer, (1, -1) if m.gated else (1,))
+                    records = read.look(lend, inputs[layer], layer, (1, -1) if m.gated else (1,), store.inputs[layer])
                     found = {"records": records, "tokens": np.array(len(read.positions))}
                     derived.keep(store.folder, m, _KIND, {"layer": layer, "tokens": tokens}, found)
                     kept[layer] = found
@@ -289,12 +289,10 @@ class _Read:
     windows: Integer[np.ndarray, " tokens"]
     halves: Bool[np.ndarray, " tokens"]
     alike: Integer[np.ndarray, " tokens"]
-    store: Store
 
     @classmethod
-    def of(cls, store: Store, tokens: int) -> _Read:
+    def of(cls, corpus: ReadCorpus, tokens: int) -> _Read:
         """Windows drawn at random (seed 0) until they hold so many tokens that count."""
-        corpus = store.corpus
         counted = np.flatnonzero(corpus.counted)
         window = corpus.window_of(counted)
         order = np.random.default_rng(0).permutation(len(corpus.windows))
@@ -303,16 +301,23 @@ class _Read:
         inside = np.isin(window, order[:enough])
         positions = counted[inside]
         alike = _context_keys(corpus, positions)
-        return cls(corpus, positions, window[inside], _halves(corpus, positions), alike, store)
+        return cls(corpus, positions, window[inside], _halves(corpus, positions), alike)
 
-    def look(self, lend: Lend, x: Float[np.ndarray, "tokens width"], layer: int, signs: Sequence[int]) -> np.ndarray:
-        """The records of all neurons of a layer."""
+    def look(
+        self,
+        lend: Lend,
+        x: Float[np.ndarray, "tokens width"],
+        layer: int,
+        signs: Sequence[int],
+        sample: Float16[np.ndarray, "sample width"],
+    ) -> np.ndarray:
+        """The records of all neurons of a layer, which reads `x` on these tokens and `sample` on the sampled ones."""
         from neuronscope.engine.contributions import Reading
 
         with lend() as model:
             neurons = model.card.neurons
             reading = Reading.of(model, layer)
-        around = _Around.of(self.store.inputs[layer])
+        around = _Around.of(sample)
         records = np.zeros(neurons * len(signs), RECORD)
         records["layer"] = layer
         row = 0
