@@ -6,13 +6,9 @@ An index is opened and asked without PyTorch, which takes a second to import: th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 BINS = 128
 """Bins of the histogram."""
@@ -31,10 +27,6 @@ class Cases:
     def of(cls, gated: bool) -> Cases:
         """The cases of an MLP."""
         return cls(("++", "+-", "-+", "--"), (1, -1, -1, 1)) if gated else cls(("+", "-"), (1, -1))
-
-    def allowed(self, case: int, gate: Tensor) -> Tensor:
-        """Where the gate has the sign of `case`."""
-        return gate > 0 if self.names[case][0] == "+" else gate <= 0
 
 
 def bin_edges(scale: float) -> Float[np.ndarray, " edges"]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,9 +31,6 @@ SHARD_TOKENS = 65_536
 """Tokens of a shard; more where a corpus would otherwise have more than `MOST_SHARDS` of them."""
 MOST_SHARDS = 1024
 BATCH_TOKENS = 1024
-PART = 64
-"""Places of a window that are worked on at once, and whose extremes are known apart, so that a peak is looked for in
-one part of it. Longer sums of float32 would cost moments their sixth digit."""
 SAMPLE = 512
 """Tokens whose activations are kept whole."""
 BUCKETS = 512
@@ -87,25 +83,6 @@ class Batch:
         moved: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         moved |= {name: value.to(device) for name, value in moved.items() if isinstance(value, Tensor)}
         return Batch(**moved)
-
-    def chunks(self, size: int) -> Iterator[tuple[int, int, int, int]]:
-        """Blocks of places that all count, at most `size` tokens each: rows first to last, places start to stop.
-
-        Each is within one part of its windows.
-        """
-        at = 0
-        while at < len(self.runs):
-            row, start, stop = self.runs[at]
-            most = max(size // (stop - start), 1)
-            together = 1
-            while at + together < len(self.runs) and together < most:
-                if self.runs[at + together] != (row + together, start, stop):
-                    break
-                together += 1
-            for first, last in pairwise([start, *range((start // PART + 1) * PART, stop, PART), stop]):
-                for place in range(first, last, size):
-                    yield row, row + together, place, min(place + size, last)
-            at += together
 
 
 def hashes(positions: Integer[np.ndarray, "*n"], seed: int = 0) -> Integer[np.ndarray, "*n"]:

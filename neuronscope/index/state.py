@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Integer
 
-from neuronscope.index.accumulators import NOTHING, unpack
 from neuronscope.index.excerpts import NO_VALUE
 from neuronscope.index.layout import BINS
 from neuronscope.index.plan import BUCKETS, CONTEXT, KEPT_CONTEXTS, K
+from neuronscope.index.tops import NOTHING, unpack
 from neuronscope.shrinkage import posterior, random_effects
 
 HIGHEST, LOWEST = 64, 32

@@ -15,8 +15,13 @@ from jaxtyping import Float, Float16, Integer
 from torch import Tensor
 
 from neuronscope.analysis.drift import QUANTITIES
-from neuronscope.index.accumulators import LARGEST_HALF, Tops, extremes, half, parts_of
+from neuronscope.index.accumulators import LARGEST_HALF, half
 from neuronscope.index.plan import Batch
+from neuronscope.index.tops import Peaks, Tops
+from neuronscope.index.ways import way
+
+_FIRST = 64
+"""Tokens whose mean is the centre of all sums."""
 
 
 class LayerSums:
@@ -31,15 +36,14 @@ class LayerSums:
         slots: int,
         sample: int,
         contexts: int,
-        known: bool,
         alone: bool,
         device: torch.device,
     ) -> None:
         """`centre` is what sums are taken about: the base's; None in the base itself, which takes it from a batch.
 
-        `known` says that the base's own sums are, and need not be taken again; `alone` that nothing but sums is kept.
+        `alone` says that nothing but sums is kept.
         """
-        self.centre, self._known, self._alone = centre, known, alone
+        self.centre, self._alone, self._way = centre, alone, way(device)
         self.sums = torch.zeros(blocks, len(QUANTITIES), neurons, dtype=torch.float64, device=device)
         if not alone:
             self.token_sums = torch.zeros(slots, neurons, device=device)
@@ -57,14 +61,18 @@ class LayerSums:
     ) -> Float16[Tensor, "kept neurons"]:
         """Take in one batch, beside the base's activations on its tokens; return its own, rounded, that count.
 
-        `blocks` says to which block each window belongs, `sampled` which places go to which rows of the sample.
+        `blocks` says to which block each window belongs, `sampled` which places go to which rows of the sample. Without
+        a base, a checkpoint is its own.
         """
         rounded = torch.empty(batch.count, values.shape[-1], dtype=torch.float16, device=values.device)
         at = 0
         for row, start, stop in batch.runs:
-            here = slice(at, at + stop - start)
-            self._add(values[row, start:stop], rounded[here], None if base is None else base[here], int(blocks[row]))
+            rounded[at : at + stop - start] = values[row, start:stop]
             at += stop - start
+        rounded.clamp_(-LARGEST_HALF, LARGEST_HALF)
+        if self.centre is None:
+            self.centre = rounded[:_FIRST].float().mean(0)
+        self._way.differences(rounded if base is None else base, rounded, batch, blocks, self.centre, self.sums)
         if not self._alone:
             self._keep(values, batch, *sampled)
         return rounded
@@ -77,51 +85,15 @@ class LayerSums:
         rows: Integer[Tensor, " s"],
     ) -> None:
         """Keep strongest contexts, sums of frequent tokens and what is sampled."""
-        windows, tokens, neurons = values.shape
-        shape = (windows, parts_of(0, tokens).stop, neurons)
-        peaks = [torch.full(shape, -math.inf, device=values.device) for _ in self.tops]
-        for row, start, stop in batch.runs:
-            part = values[row : row + 1, start:stop]
-            for peak, top in zip(peaks, self.tops, strict=True):
-                extreme, reached = extremes(part, start, largest=top.sign > 0)[0], peak[row, parts_of(start, stop)]
-                torch.maximum(reached, extreme if top.sign > 0 else -extreme, out=reached)
-        for top, peak in zip(self.tops, peaks, strict=True):
-            top.see(values, None, peak, batch)
+        windows, _, neurons = values.shape
+        found = Peaks.none(len(self.tops), windows, neurons, values.device)
+        self._way.peaks(values, batch, found)
+        for case, top in enumerate(self.tops):
+            self._way.strongest(values, batch, found, case, top)
         flat = values.reshape(-1, neurons)
         if batch.tabulated.numel():
-            self.token_sums.index_add_(0, batch.slots, flat[batch.tabulated])
+            self._way.add_rows(flat, batch.tabulated, batch.slots, self.token_sums, None)
         self.sample[rows] = half(flat[places])
-
-    def _add(
-        self,
-        values: Float[Tensor, "tokens neurons"],
-        rounded: Float16[Tensor, "tokens neurons"],
-        base: Float16[Tensor, "tokens neurons"] | None,
-        block: int,
-    ) -> None:
-        """Round a stretch of tokens, and add it to the sums of its block; without a base, a checkpoint is its own."""
-        b = rounded.copy_(values.clamp(-LARGEST_HALF, LARGEST_HALF)).float()
-        if self.centre is None:
-            self.centre = b.mean(0)
-        centre = self.centre
-        if base is None:
-            self._moments(b, centre, block, 0)
-            self.sums[block, 2:4] = self.sums[block, 0:2]
-            return
-        a = base.float()
-        d = b - a
-        self.sums[block, 4] += (torch.ones(1, len(d), device=d.device) @ d.mul_(d))[0]
-        if not self._known:
-            self._moments(a, centre, block, 0)
-        self._moments(b, centre, block, 2)
-
-    def _moments(
-        self, values: Float[Tensor, "tokens neurons"], centre: Float[Tensor, " neurons"], block: int, first: int
-    ) -> None:
-        """Add values and their squares about the centre to two of the sums; `values` are no more after that."""
-        ones, about = torch.ones(1, len(values), device=values.device), values.sub_(centre)
-        self.sums[block, first] += (ones @ about)[0]
-        self.sums[block, first + 1] += (ones @ about.mul_(about))[0]
 
     def mean(self, tokens: int) -> Float[np.ndarray, " neurons"]:
         """The checkpoint's own mean activation over `tokens`."""

@@ -21,9 +21,10 @@ from neuronscope.analysis.drift import NOTHING
 from neuronscope.engine.capture import Place, See, evaluating, run
 from neuronscope.engine.weights import next_token_losses
 from neuronscope.errors import DamagedIndex
-from neuronscope.index.accumulators import half, in_order, unpack
+from neuronscope.index.accumulators import half
 from neuronscope.index.plan import Batch, Plan, hashes
 from neuronscope.index.scan import COURTESY
+from neuronscope.index.tops import unpack
 from neuronscope.models.loading import Lend
 from neuronscope.series.accumulate import LayerSums
 from neuronscope.shrinkage import posterior_mean, random_effects
@@ -130,7 +131,7 @@ class Probe:
 
 def run_base(lend: Lend, probe: Probe, stream: IO[bytes], seen: Callable[[int], None] = lambda _: None) -> Passed:
     """Run the base and write its activations to `stream`, for the checkpoints to be compared with."""
-    return _Run(lend, probe, None, None, seen).over(stream)
+    return _Run(lend, probe, None, seen).over(stream)
 
 
 def run_beside(
@@ -138,14 +139,10 @@ def run_beside(
     probe: Probe,
     stream: IO[bytes],
     centres: Float[np.ndarray, " units"],
-    sums: Float[np.ndarray, "blocks 2 units"] | None = None,
     seen: Callable[[int], None] = lambda _: None,
 ) -> Passed:
-    """Run a checkpoint beside the base, whose activations are read from `stream` and whose `centres` are given.
-
-    `sums` are the base's own over this probe corpus, the first two of `QUANTITIES`; they are taken anew without.
-    """
-    return _Run(lend, probe, centres, sums, seen).over(stream)
+    """Run a checkpoint beside the base, whose activations are read from `stream` and whose `centres` are given."""
+    return _Run(lend, probe, centres, seen).over(stream)
 
 
 def run_part(
@@ -156,7 +153,7 @@ def run_part(
     seen: Callable[[int], None] = lambda _: None,
 ) -> Summed:
     """Run a model over the first batches of a corpus, beside the base, for sums alone."""
-    return _Run(lend, probe, centres, None, seen).part(stream)
+    return _Run(lend, probe, centres, seen).part(stream)
 
 
 class _Run:
@@ -167,10 +164,9 @@ class _Run:
         lend: Lend,
         probe: Probe,
         centres: Float[np.ndarray, " units"] | None,
-        sums: Float[np.ndarray, "blocks 2 units"] | None,
         seen: Callable[[int], None],
     ) -> None:
-        self._lend, self._probe, self._centres, self._sums, self._seen = lend, probe, centres, sums, seen
+        self._lend, self._probe, self._centres, self._seen = lend, probe, centres, seen
         self._read = np.empty(0, np.float16)
         self._layers: dict[int, LayerSums] = {}
         self._slots = np.zeros(len(probe.plan.tabulated), np.int64)
@@ -221,7 +217,6 @@ class _Run:
                 slots=len(self._slots),
                 sample=len(self._probe.sampled),
                 contexts=CONTEXTS,
-                known=self._sums is not None,
                 alone=self._probe.most is not None,
                 device=device,
             )
@@ -247,7 +242,7 @@ class _Run:
         layers = [self._layers[layer] for layer in range(card.layers)]
         counts, sums = self._summed()
         mean = np.concatenate([layer.mean(int(counts.sum())) for layer in layers])
-        tops = [[in_order(top) for top in layer.tops] for layer in layers]
+        tops = [[top.in_order() for top in layer.tops] for layer in layers]
         values, positions = unpack(np.concatenate([np.stack([keys for keys, _ in both], 1) for both in tops]))
         tokens = [self._tokens(layer, counts) for layer in layers]
         return Passed(
@@ -268,10 +263,8 @@ class _Run:
     def _summed(self) -> tuple[Integer[np.ndarray, " blocks"], Float[np.ndarray, "blocks quantities units"]]:
         """Tokens of each block that has any, and their sums."""
         held = self._counts > 0
-        sums = np.concatenate([self._layers[layer].sums.cpu().numpy()[held] for layer in sorted(self._layers)], axis=2)
-        if self._sums is not None:
-            sums[:, :2] = self._sums
-        return self._counts[held], sums
+        sums = [self._layers[layer].sums.cpu().numpy()[held] for layer in sorted(self._layers)]
+        return self._counts[held], np.concatenate(sums, axis=2)
 
     def _tokens(
         self, layer: LayerSums, counts: Integer[np.ndarray, " blocks"]

@@ -223,7 +223,7 @@ class _Series:
         one = manifest.checkpoints[0]
         with (self._work / "activations.f16").open("wb") as stream:
             passed = run_base(self._lend, self._probe, stream, counter(self._probe.tokens, f"Running {one.label}"))
-        np.savez(self._work / "base.npz", centres=passed.centres, sums=passed.sums[:, :2])
+        np.savez(self._work / "base.npz", centres=passed.centres)
         neurons = self._card.neurons
         for layer in track(range(self._card.layers), label="Keeping what the base is compared by, layer"):
             with self._lend() as model:
@@ -293,7 +293,7 @@ class _Series:
                 with self._stream() as stream:
                     seen = counter(self._probe.tokens, f"Running {one.label}")
                     base = npy.read_all(self._work / "base.npz")
-                    passed = run_beside(lend, self._probe, stream, base["centres"], base["sums"], seen)
+                    passed = run_beside(lend, self._probe, stream, base["centres"], seen)
                 moved = []
                 for layer in track(range(card.layers), label=f"Comparing the weights of {one.label}, layer"):
                     with lend() as model:

@@ -9,13 +9,15 @@ import pytest
 import scipy.stats
 
 from neuronscope.index import accumulators, plan
-from neuronscope.index.accumulators import NO_VALUE, bins, pack, unpack
+from neuronscope.index.accumulators import bins
+from neuronscope.index.excerpts import NO_VALUE
 from neuronscope.index.layout import Cases, bin_edges
 from neuronscope.index.measure import inputs
 from neuronscope.index.plan import AFTER, BEFORE, KEPT_CONTEXTS, K, Plan, hashes
 from neuronscope.index.reading import read
 from neuronscope.index.scan import scales, scan_shard
 from neuronscope.index.state import HIGHEST, NO_TOKEN, State, sketches, statistics, tokens_of
+from neuronscope.index.tops import pack, unpack
 from neuronscope.models.loading import LoadedModel
 from neuronscope.shrinkage import posterior, random_effects
 from tests.index import corpora
