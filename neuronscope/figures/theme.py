@@ -81,7 +81,7 @@ LIGHT = Palette(
     blues=("#bad7fe", "#78aef8", "#4585dc", "#2a5fa8", "#103b77"),
     oranges=("#f8cba9", "#e7965f", "#c96521", "#99420b", "#692301"),
     teals=("#b6e2df", "#6fc2be", "#2b9f9d", "#077878", "#015353"),
-    series=("#2a5fa8", "#c96521", "#077878", "#8a4f9e", "#7d6608", "#566172"),
+    series=("#2a5fa8", "#c96521", "#077878", "#8a4f9e", "#7d6608", "#b0305c", "#566172"),
 )
 DARK = Palette(
     paper="#161b22",
@@ -92,7 +92,7 @@ DARK = Palette(
     blues=("#203b5d", "#205e9e", "#2c85d6", "#5eaff6", "#a9d7ff"),
     oranges=("#562e17", "#8d4703", "#bc6a08", "#e09545", "#ffc581"),
     teals=("#144342", "#056d6a", "#029992", "#5bc1b7", "#97eade"),
-    series=("#5eaff6", "#e09545", "#5bc1b7", "#c79bdb", "#d1bb55", "#a3adba"),
+    series=("#5eaff6", "#e09545", "#5bc1b7", "#c79bdb", "#d1bb55", "#f58bab", "#a3adba"),
 )
 
 
