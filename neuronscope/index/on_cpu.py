@@ -130,7 +130,11 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 def _compiled(function: Callable[..., Any]) -> Any:
     """Compile when it is first called, and keep that for other processes; without what else checks its arguments."""
-    return numba.njit(cache=True, nogil=True, error_model="numpy")(unwrap(function))
+    how, bare = {"nogil": True, "error_model": "numpy"}, unwrap(function)
+    try:
+        return numba.njit(cache=True, **how)(bare)
+    except RuntimeError:  # neither beside this file nor in a cache of the user may anything be written
+        return numba.njit(**how)(bare)
 
 
 _Neurons = Float32[np.ndarray, " neurons"]

@@ -5,9 +5,9 @@
 A GPT-2 of 124M random weights (`--small`: an eighth of it) and checkpoints with every weight moved a little; windows of
 128 tokens of random words drawn by Zipf's law, one thread. Eight batches of the probe corpus also run bare: through the
 whole model, logits and all, as whoever measures a checkpoint's loss would run it, and without its unembedding, which is
-all that neurons need. Transformers also loads a checkpoint by itself, as whoever runs one has to. CPU seconds of this
-process, by what is being done; the ratios are those of all of it to as many bare passes as there are models, base
-included. What is read from disk is weights of random numbers, as long as a real checkpoint's.
+all that neurons need. CPU seconds of this process, by what is being done; the ratios are those of all of it to as many
+bare passes as there are models, base included. What is read from disk is weights of random numbers, as long as a real
+checkpoint's.
 """
 
 from __future__ import annotations
@@ -84,16 +84,13 @@ def measured(folder: Path, tokens: int, checkpoints: int, *, small: bool) -> dic
 
     probe = Probe(Plan(drift.corpus, scope.card.neurons, layers=scope.card.layers))
     bare, headless = bare_passes(scope, probe)
-    loading = loaded_bare(names[-1])
     found = {f"seconds: {label}": seconds for label, seconds in ledger.booked.items()}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return found | {
         "seconds: everything": whole,
         "seconds: one bare pass": headless,
         "seconds: one bare pass with logits": bare,
-        "seconds: loading one checkpoint bare": loading,
         "ratio to bare passes of base and checkpoints": whole / (headless * len(names)),
-        "ratio to bare passes, each with its checkpoint loaded": whole / ((headless + loading) * len(names)),
         "ratio to bare passes with logits": whole / (bare * len(names)),
         "memory: MB with the base loaded": before / 1024,
         "memory: MB at most": peak / 1024,
@@ -150,17 +147,6 @@ def bare_passes(scope: Any, probe: Any) -> tuple[float, float]:
             taken.append(time.process_time() - began)
     share = sum(batch.count for batch in batches) / sum(batch.count for batch in some)
     return taken[0] * share, taken[1] * share
-
-
-def loaded_bare(name: str) -> float:
-    """CPU seconds in which Transformers loads a checkpoint, every weight of which is then read once."""
-    from transformers import AutoModelForCausalLM
-
-    began = time.process_time()
-    network = AutoModelForCausalLM.from_pretrained(name)
-    for parameter in network.parameters():
-        parameter.sum()
-    return time.process_time() - began
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -173,3 +174,15 @@ def test_what_is_no_number_stays_none():
         way.differences(half(values[one.kept]), half(values[one.kept]), one, np.zeros(WINDOWS, int), centre, blocks)
         assert blocks[0, :, 7].isnan().all()
         assert not blocks[0, :, 8].isnan().any()
+
+
+def test_where_nothing_may_be_written_it_is_compiled_anew(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(numba.config, "CACHE_LOCATOR_CLASSES", "IPythonCacheLocator")
+
+    def twice(x: np.ndarray) -> None:
+        for i in range(len(x)):
+            x[i] *= 2
+
+    values = np.arange(4.0)
+    on_cpu._compiled(twice)(values)
+    assert values.tolist() == [0, 2, 4, 6]
