@@ -324,7 +324,7 @@ class Index:
     def responders(self, text: str, limit: int = 50) -> Responders:
         """The neurons that one token excites or calms most, by z against their own distribution.
 
-        Known are the neurons that list the token among their 64 best or 32 worst. For n-grams, regular expressions or
+        Known are the neurons that list the token among their 60 best or 30 worst. For n-grams, regular expressions or
         all neurons the model is needed: `Scope.responders`.
 
         Raises:

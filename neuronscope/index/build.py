@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 WINDOW = 128
 """Tokens that run together, special ones included."""
-_WRITING = 0.05
+_WRITING = 0.03
 """At most this share of the time goes into writing what has been reached."""
 
 

@@ -19,7 +19,7 @@ from neuronscope.index.plan import BUCKETS, CONTEXT, KEPT_CONTEXTS, K
 from neuronscope.index.tops import NOTHING, unpack
 from neuronscope.shrinkage import posterior, random_effects
 
-HIGHEST, LOWEST = 64, 32
+HIGHEST, LOWEST = 60, 30
 """How many tokens a neuron keeps of those with the highest and with the lowest mean."""
 NO_TOKEN = 0xFFFFFFFF
 

@@ -6,7 +6,7 @@
       arrays-000016/          what is known after 16 shards
         statistics.npy        one record a neuron: moments, extremes, shares
         cards.npy             one record a neuron: strongest contexts, histogram with an example for each bin
-        tokens.npy            for each neuron the 64 tokens of highest and the 32 of lowest mean
+        tokens.npy            for each neuron the 60 tokens of highest and the 30 of lowest mean
         tabulated.npy         the tokens that were tabulated and how often each was seen
         sample.npy            float16 [neurons, 512]: activations on the positions in sampled.npy
         sampled.npy           positions of the sample, while an index grows those that have been seen
@@ -49,7 +49,7 @@ from neuronscope.index.read_corpus import ReadCorpus
 if TYPE_CHECKING:
     from neuronscope.index.state import State
 
-SCHEMA = 3
+SCHEMA = 4
 MANIFEST = "manifest.json"
 _ARRAYS = ("statistics", "cards", "tokens", "tabulated", "sample", "sampled", "inputs", "sketch")
 
@@ -212,7 +212,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     version = raw.get("version") if isinstance(raw, dict) else None
     if isinstance(version, int) and version < SCHEMA:
         raise OtherIndex(
-            f"The index in {folder} was made by an earlier version of NeuronScope, which kept less of each neuron. "
+            f"The index in {folder} was made by an earlier version of NeuronScope, which kept other things. "
             "Index the corpus again in another folder, or remove this one first."
         )
     if version != SCHEMA:
