@@ -18,14 +18,14 @@ import torch
 from jaxtyping import Float, Float16, Integer
 from torch import Tensor
 
-from neuronscope.index.layout import BINS, Cases
+from neuronscope.index.layout import BINS
 from neuronscope.index.plan import BUCKETS, Batch
 from neuronscope.index.tops import Peaks, Tops
 from neuronscope.index.ways import way
 
 UNSEEN = (1 << 63) - 1
 """The key of a bin without an example: above every other."""
-_FIRST = 64
+FIRST = 64
 """Tokens whose mean is the centre of all sums."""
 LARGEST_HALF = 65_504.0
 """The largest number that float16 holds."""
@@ -53,7 +53,6 @@ class Accumulator:
     def __init__(
         self,
         neurons: int,
-        cases: Cases,
         *,
         scale: float,
         slots: int,
@@ -62,13 +61,13 @@ class Accumulator:
     ) -> None:
         """`slots` tokens are tabulated and `samples` of this shard's tokens belong to the sample."""
         device = floors.device
-        self.neurons, self.cases, self.scale = neurons, cases, scale
+        self.neurons, self.scale = neurons, scale
         self.seen = 0
         self.centre: Tensor | None = None
         self.powers = torch.zeros(8, neurons, dtype=torch.float64, device=device)
         self.largest = torch.full((neurons,), -math.inf, device=device)
         self.smallest = torch.full((neurons,), math.inf, device=device)
-        self.tops = [Tops.empty(sign, neurons, floor) for sign, floor in zip(cases.signs, floors, strict=True)]
+        self.tops = [Tops.empty(floor) for floor in floors]
         self.sums = torch.zeros(slots, neurons, device=device)
         self.maxima = torch.full((slots, neurons), -math.inf, device=device)
         self.histogram = torch.zeros(BINS, neurons, dtype=torch.int32, device=device)
@@ -87,7 +86,7 @@ class Accumulator:
         """Take in one batch: the layer's neurons, and for a gated MLP its gate before the activation function."""
         flat = values.reshape(-1, self.neurons)
         if self.centre is None and batch.count:
-            self.centre = flat[batch.kept.reshape(-1).nonzero().squeeze(1)[:_FIRST]].mean(0)
+            self.centre = flat[batch.kept.reshape(-1).nonzero().squeeze(1)[:FIRST]].mean(0)
         if self.centre is not None:
             self._peaks(values, gate, batch, self.centre)
         self.signs.index_add_(0, batch.buckets.view(-1), batch.signs.view(-1))

@@ -88,7 +88,7 @@ class _Layers:
         scales: list[float],
         floors: Float[np.ndarray, "cases neurons"],
     ) -> None:
-        self._card, self._cases, self._plan, self._scales = card, cases, plan, scales
+        self._card, self._plan, self._scales = card, plan, scales
         self._floors = torch.from_numpy(np.ascontiguousarray(floors)).view(len(cases.names), card.layers, card.neurons)
         self._rows = plan.sampled_in(shard)
         self._inputs = np.zeros((len(plan.sampled), card.layers, card.width), dtype=np.float16)
@@ -132,7 +132,6 @@ class _Layers:
         if layer not in self._accumulators:
             self._accumulators[layer] = Accumulator(
                 self._card.neurons,
-                self._cases,
                 scale=self._scales[layer],
                 slots=len(self._slots),
                 samples=len(self._rows),

@@ -59,8 +59,6 @@ class Peaks:
 class Tops:
     """The strongest contexts of one case for every neuron of a layer, in no order."""
 
-    sign: int
-    """1 for the largest values, -1 for the most negative."""
     keys: Int64[Tensor, "neurons places"]
     """Value times sign, and position."""
     contexts: Int8[Tensor, "neurons places context"]
@@ -69,12 +67,12 @@ class Tops:
     """The k-th best so far: nothing below it need be looked at."""
 
     @classmethod
-    def empty(cls, sign: int, neurons: int, floor: Float[Tensor, " neurons"], places: int = K) -> Tops:
+    def empty(cls, floor: Float[Tensor, " neurons"], places: int = K) -> Tops:
         """No contexts yet, and room for `places`; values below `floor` are known not to count."""
-        device = floor.device
+        neurons, device = len(floor), floor.device
         keys = torch.full((neurons, places), NOTHING, dtype=torch.int64, device=device)
         contexts = torch.full((neurons, places, CONTEXT), NO_VALUE, dtype=torch.int8, device=device)
-        return cls(sign, keys, contexts, floor.clone())
+        return cls(keys, contexts, floor.clone())
 
     def in_order(self) -> tuple[Int64[np.ndarray, "neurons places"], Int8[np.ndarray, "neurons kept context"]]:
         """From the strongest down; values around them only for the first."""

@@ -15,13 +15,10 @@ from jaxtyping import Float, Float16, Integer
 from torch import Tensor
 
 from neuronscope.analysis.drift import QUANTITIES
-from neuronscope.index.accumulators import LARGEST_HALF, half
+from neuronscope.index.accumulators import FIRST, LARGEST_HALF, half
 from neuronscope.index.plan import Batch
 from neuronscope.index.tops import Peaks, Tops
 from neuronscope.index.ways import way
-
-_FIRST = 64
-"""Tokens whose mean is the centre of all sums."""
 
 
 class LayerSums:
@@ -49,7 +46,7 @@ class LayerSums:
             self.token_sums = torch.zeros(slots, neurons, device=device)
             self.sample = torch.zeros(sample, neurons, dtype=torch.float16, device=device)
             floor = torch.full((neurons,), -math.inf, device=device)
-            self.tops = [Tops.empty(sign, neurons, floor, contexts) for sign in (1, -1)]
+            self.tops = [Tops.empty(floor, contexts) for _sign in (1, -1)]
 
     def see(
         self,
@@ -71,7 +68,7 @@ class LayerSums:
             at += stop - start
         rounded.clamp_(-LARGEST_HALF, LARGEST_HALF)
         if self.centre is None:
-            self.centre = rounded[:_FIRST].float().mean(0)
+            self.centre = rounded[:FIRST].float().mean(0)
         self._way.differences(rounded if base is None else base, rounded, batch, blocks, self.centre, self.sums)
         if not self._alone:
             self._keep(values, batch, *sampled)

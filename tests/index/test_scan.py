@@ -224,7 +224,7 @@ def test_values_far_from_zero_keep_their_spread() -> None:
         sampled=nothing, sample_rows=nothing, buckets=kept.long(), signs=kept.float(), apart=nothing, count=160,
     )  # fmt: skip
     floors = torch.full((2, 2), -np.inf)
-    accumulator = accumulators.Accumulator(2, Cases.of(False), scale=1.0, slots=0, samples=0, floors=floors)
+    accumulator = accumulators.Accumulator(2, scale=1.0, slots=0, samples=0, floors=floors)
     accumulator.see(values, None, batch)
     found = accumulator.arrays()
     exact = values.double().reshape(-1, 2).numpy()

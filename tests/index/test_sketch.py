@@ -11,7 +11,6 @@ import torch
 
 from neuronscope.index import plan
 from neuronscope.index.accumulators import Accumulator
-from neuronscope.index.layout import Cases
 from neuronscope.index.plan import BUCKETS, Batch, Plan, hashes, sketched
 from neuronscope.index.reading import read
 from neuronscope.index.scan import scales, scan_shard
@@ -120,7 +119,7 @@ def _scanned(values: torch.Tensor, *, first: int) -> State:
         signs=torch.from_numpy(signs), apart=nothing, count=windows * tokens,
     )  # fmt: skip
     floors = torch.full((2, neurons), -np.inf)
-    accumulator = Accumulator(neurons, Cases.of(False), scale=1.0, slots=0, samples=0, floors=floors)
+    accumulator = Accumulator(neurons, scale=1.0, slots=0, samples=0, floors=floors)
     accumulator.see(values, None, batch)
     more = {"slot_counts": np.zeros(0, np.int64), "inputs": np.zeros((0, 1, 1), np.float16)}
     more |= {"signs": accumulator.signs.double().numpy()}

@@ -87,7 +87,7 @@ def test_moments_sketches_and_peaks_are_the_same(gated: bool):
 
 
 def test_the_strongest_contexts_are_the_same_and_those_of_all_windows():
-    tops = [[Tops.empty(sign, NEURONS, torch.full((NEURONS,), -math.inf), 22) for sign in (1, -1)] for _ in WAYS]
+    tops = [[Tops.empty(torch.full((NEURONS,), -math.inf), 22) for _sign in (1, -1)] for _ in WAYS]
     everything = []
     for number in range(7):
         values, one = activations(number), batch(number)
