@@ -111,10 +111,9 @@ def posterior_mean(
 
 
 def _weight(effects: Effects, counts: Num[np.ndarray, "keys n"]) -> Float[np.ndarray, "keys neurons"]:
-    """How much each key's own mean weighs against `mu`."""
+    """How much each key's own mean weighs against `mu`; nothing where the key never occurred."""
     n = counts.astype(np.float64)
-    total = n + effects.kappa
-    return np.where(n > 0, n / np.where(total > 0, total, 1.0), 0.0)
+    return n / np.maximum(n + effects.kappa, np.finfo(np.float64).tiny)
 
 
 def _weighted(

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Integer
-from scipy import stats
 from torch import Tensor
 
 from neuronscope.engine import directions
@@ -37,6 +36,8 @@ def weights(model: LoadedModel, neuron: Neuron, *, count: int = 20) -> NeuronWei
         NoSuchLayer, NoSuchNeuron: if the model does not have it.
         UnsupportedModel: if the model predicts the next token but came without its unembedding.
     """
+    from scipy import stats  # takes a second, which whoever asks for anything else here need not wait
+
     model.card.check(neuron)
     alone = slice(neuron.index, neuron.index + 1)
     up = directions.read_directions(model, neuron.layer, "up", alone)[0].cpu()

@@ -15,9 +15,10 @@ import math
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float16, Integer
+from jaxtyping import Float, Integer
 from torch import Tensor
 
+from neuronscope.index.half import half
 from neuronscope.index.layout import BINS
 from neuronscope.index.plan import BUCKETS, Batch
 from neuronscope.index.tops import Peaks, Tops
@@ -27,13 +28,6 @@ UNSEEN = (1 << 63) - 1
 """The key of a bin without an example: above every other."""
 FIRST = 64
 """Tokens whose mean is the centre of all sums."""
-LARGEST_HALF = 65_504.0
-"""The largest number that float16 holds."""
-
-
-def half(values: Float[Tensor, "*n"]) -> Float16[Tensor, "*n"]:
-    """The values as float16, which costs one about 1/2,000 of its size; what is larger than any becomes the largest."""
-    return values.clamp(-LARGEST_HALF, LARGEST_HALF).to(torch.float16)
 
 
 def bins(values: Float[Tensor, "*n"], scale: float) -> Integer[Tensor, "*n"]:

@@ -10,7 +10,7 @@ from jaxtyping import Float, Float16, Integer
 from torch import Tensor
 
 from neuronscope.engine.capture import Place, See, evaluating, run
-from neuronscope.index.accumulators import half
+from neuronscope.index.half import half
 from neuronscope.index.plan import BATCH_TOKENS
 from neuronscope.index.read_corpus import ReadCorpus
 from neuronscope.jobs import track

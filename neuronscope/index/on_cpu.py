@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from inspect import unwrap
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float16, Float32, Int8, Int16, Int32, Int64, Integer
 from torch import Tensor
 
+from neuronscope.index.compiled import compiled, from_half, to_half
 from neuronscope.index.excerpts import BEFORE, NO_VALUE
+from neuronscope.index.half import LARGEST_HALF
 from neuronscope.index.plan import KEPT_CONTEXTS, Batch
 from neuronscope.index.tops import NOTHING, Peaks, Tops
 
@@ -45,11 +45,6 @@ def moments(
     gates = array if gate is None else _array(gate)
     rest = centre, batch.buckets, batch.signs, sums, sketch, found.values, found.places
     _striped(_moments, array, gates, gate is not None, _runs(batch), *map(_array, rest))
-
-
-def peaks(values: Float[Tensor, "windows tokens neurons"], batch: Batch, found: Peaks) -> None:
-    """See `Way.peaks`."""
-    _striped(_peaks, _array(values), _runs(batch), _array(found.values), _array(found.places))
 
 
 def strongest(
@@ -86,16 +81,19 @@ def count_rows(
 
 
 def differences(
+    values: Float[Tensor, "windows tokens neurons"],
     base: Float16[Tensor, "kept neurons"],
-    other: Float16[Tensor, "kept neurons"],
     batch: Batch,
     blocks: Integer[np.ndarray, " windows"],
     centre: Float[Tensor, " neurons"],
     sums: Float[Tensor, "blocks 5 neurons"],
+    found: Peaks,
+    *,
+    writes: bool,
 ) -> None:
     """See `Way.differences`."""
-    numbers = np.asarray(blocks, np.int64)
-    _striped(_differences, _bits(base), _bits(other), _runs(batch), numbers, _array(centre), _array(sums))
+    numbers, rest = np.asarray(blocks, np.int64), (centre, sums, found.values, found.places)
+    _striped(_differences, _array(values), _bits(base), writes, _runs(batch), numbers, *map(_array, rest))
 
 
 def _array(tensor: Tensor) -> np.ndarray:
@@ -128,22 +126,13 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, "neuronscope-scan")
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
-    """Compile when it is first called, and keep that for other processes; without what else checks its arguments."""
-    how, bare = {"nogil": True, "error_model": "numpy"}, unwrap(function)
-    try:
-        return numba.njit(cache=True, **how)(bare)
-    except RuntimeError:  # neither beside this file nor in a cache of the user may anything be written
-        return numba.njit(**how)(bare)
-
-
 _Neurons = Float32[np.ndarray, " neurons"]
 _Places = Int32[np.ndarray, " neurons"]
 _Batch = Float32[np.ndarray, "windows tokens neurons"]
 _Windows = Float32[np.ndarray, "cases windows neurons"]
 
 
-@_compiled
+@compiled
 def _moments(
     values: _Batch,
     gates: _Batch,
@@ -184,7 +173,7 @@ def _moments(
                         sums[power, left + i] += part[power, i]
 
 
-@_compiled
+@compiled
 def _add_powers(
     x: _Neurons, centre: _Neurons, sign: float, bucket: _Neurons, part: Float32[np.ndarray, "8 tile"]
 ) -> None:
@@ -200,24 +189,24 @@ def _add_powers(
         part[5, i] += np.float32(x[i] > 0)
 
 
-@_compiled
+@compiled
 def _count_cases(x: _Neurons, gate: _Neurons, part: Float32[np.ndarray, "8 tile"]) -> None:
     for i in range(len(x)):
         part[6, i] += np.float32(gate[i] > 0)
         part[7, i] += np.float32((gate[i] > 0) & (x[i] > 0))
 
 
-@_compiled
+@compiled
 def _raise(x: _Neurons, token: int, largest: _Neurons, at_largest: _Places, least: _Neurons, at_least: _Places) -> None:
+    at = np.int32(token)
     for i in range(len(x)):
-        up, down = x[i] > largest[i], -x[i] > least[i]
-        largest[i] = x[i] if up else largest[i]
-        at_largest[i] = token if up else at_largest[i]
-        least[i] = -x[i] if down else least[i]
-        at_least[i] = token if down else at_least[i]
+        a, up, down = x[i], largest[i], least[i]
+        at_up, at_down = at_largest[i], at_least[i]
+        largest[i], at_largest[i] = (a, at) if a > up else (up, at_up)
+        least[i], at_least[i] = (-a, at) if -a > down else (down, at_down)
 
 
-@_compiled
+@compiled
 def _raise_case(
     x: _Neurons,
     gate: _Neurons,
@@ -234,27 +223,7 @@ def _raise_case(
         places[i] = token if up else places[i]
 
 
-@_compiled
-def _peaks(
-    values: _Batch,
-    runs: Int64[np.ndarray, "runs 3"],
-    largest: _Windows,
-    places: Int32[np.ndarray, "cases windows neurons"],
-    first: int,
-    last: int,
-) -> None:
-    for left in range(first, last, _TILE):
-        right = min(left + _TILE, last)
-        for run in range(len(runs)):
-            window, start, stop = runs[run]
-            up, down = largest[-2, window, left:right], largest[-1, window, left:right]
-            at_up, at_down = places[-2, window, left:right], places[-1, window, left:right]
-            for token in range(start, stop):
-                x = values[window, token, left:right]
-                _raise(x, token, up, at_up, down, at_down)
-
-
-@_compiled
+@compiled
 def _strongest(
     values: _Batch,
     text: Bool[np.ndarray, "windows tokens"],
@@ -290,7 +259,7 @@ def _strongest(
                 threshold[neuron] = max(threshold[neuron], _value(least))
 
 
-@_compiled
+@compiled
 def _least(keys: Int64[np.ndarray, " places"]) -> int:
     worst = 0
     for place in range(1, len(keys)):
@@ -298,7 +267,7 @@ def _least(keys: Int64[np.ndarray, " places"]) -> int:
     return worst
 
 
-@_compiled
+@compiled
 def _above(keys: Int64[np.ndarray, " places"], key: np.int64) -> int:
     found = 0
     for other in keys:
@@ -306,21 +275,21 @@ def _above(keys: Int64[np.ndarray, " places"], key: np.int64) -> int:
     return found
 
 
-@_compiled
+@compiled
 def _key(value: np.float32, position: np.int64) -> np.int64:
     """See `tops.pack`."""
     bits = np.int64(np.float32(value + np.float32(0)).view(np.int32))
     return ((bits ^ 0x7FFFFFFF if bits < 0 else bits) << 32) + (0xFFFFFFFF - position)
 
 
-@_compiled
+@compiled
 def _value(key: np.int64) -> np.float32:
     """See `tops.unpack`."""
     ordered = key >> 32
     return np.int32(ordered ^ 0x7FFFFFFF if ordered < 0 else ordered).view(np.float32)
 
 
-@_compiled
+@compiled
 def _copy_context(
     values: Float32[np.ndarray, " tokens"],
     text: Bool[np.ndarray, " tokens"],
@@ -340,7 +309,7 @@ def _copy_context(
             context[i] = no_value
 
 
-@_compiled
+@compiled
 def _add_rows(
     values: Float32[np.ndarray, "tokens neurons"],
     places: Int64[np.ndarray, " n"],
@@ -360,7 +329,7 @@ def _add_rows(
                 largest[i] = max(largest[i], x[i])
 
 
-@_compiled
+@compiled
 def _count_rows(
     bins: Int64[np.ndarray, "tokens neurons"],
     keys: Int64[np.ndarray, " tokens"],
@@ -381,43 +350,61 @@ def _count_rows(
                 shown[place, neuron] = values[token, neuron]
 
 
-@_compiled
+@compiled
 def _differences(
+    values: _Batch,
     base: Int16[np.ndarray, "kept neurons"],
-    other: Int16[np.ndarray, "kept neurons"],
+    writes: bool,
     runs: Int64[np.ndarray, "runs 3"],
     blocks: Int64[np.ndarray, " windows"],
     centre: _Neurons,
     sums: Float[np.ndarray, "blocks 5 neurons"],
+    largest: _Windows,
+    places: Int32[np.ndarray, "cases windows neurons"],
     first: int,
     last: int,
 ) -> None:
-    part = np.empty((5, _TILE), np.float32)
+    part, own = np.empty((5, _TILE), np.float32), np.empty(_TILE, np.int16)
     for left in range(first, last, _TILE):
         right, row = min(left + _TILE, last), 0
-        c = centre[left:right]
         for run in range(len(runs)):
             window, start, stop = runs[run]
+            up, down = largest[-2, window, left:right], largest[-1, window, left:right]
+            at_up, at_down = places[-2, window, left:right], places[-1, window, left:right]
             for begin in range(start, stop, _FEW):
                 part[:] = 0
-                for _ in range(begin, min(begin + _FEW, stop)):
-                    x, y = base[row, left:right], other[row, left:right]
+                for token in range(begin, min(begin + _FEW, stop)):
+                    x, beside = values[window, token, left:right], base[row, left:right]
                     row += 1
-                    for i in range(len(x)):
-                        a, b = _half(x[i]), _half(y[i])
-                        part[0, i] += a - c[i]
-                        part[1, i] += (a - c[i]) * (a - c[i])
-                        part[2, i] += b - c[i]
-                        part[3, i] += (b - c[i]) * (b - c[i])
-                        part[4, i] += (b - a) * (b - a)
+                    rounded = beside if writes else own[: right - left]
+                    _round(x, rounded)
+                    _add_differences(beside, rounded, centre[left:right], part)
+                    _raise(x, token, up, at_up, down, at_down)
                 for quantity in range(len(part)):
                     for i in range(right - left):
                         sums[blocks[window], quantity, left + i] += part[quantity, i]
 
 
-@_compiled
-def _half(bits: np.int16) -> np.float32:
-    """The float16 that has these bits: its exponent and fraction, moved to where float32 has them."""
-    size = np.int32((np.int32(bits) & 0x7FFF) << 13).view(np.float32) * np.float32(2.0**112)
-    size = np.float32(np.nan) if size >= np.float32(65_536) else size
-    return -size if bits < 0 else size
+@compiled
+def _round(x: _Neurons, into: Int16[np.ndarray, " neurons"]) -> None:
+    largest = np.float32(LARGEST_HALF)
+    for i in range(len(x)):
+        value = largest if x[i] > largest else x[i]
+        into[i] = to_half(-largest if value < -largest else value)
+
+
+@compiled
+def _add_differences(
+    base: Int16[np.ndarray, " neurons"],
+    other: Int16[np.ndarray, " neurons"],
+    centre: _Neurons,
+    part: Float32[np.ndarray, "5 tile"],
+) -> None:
+    for i in range(len(base)):
+        a, b = from_half(base[i]), from_half(other[i])
+        about_a, about_b, d = a - centre[i], b - centre[i], b - a
+        part[0, i] += about_a
+        part[1, i] += about_a * about_a
+        part[2, i] += about_b
+        part[3, i] += about_b * about_b
+        part[4, i] += d * d

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Float16, Int8, Int32, Int64, Integer
 from torch import Tensor
 
 from neuronscope.index.excerpts import AFTER, BEFORE, NO_VALUE
+from neuronscope.index.half import half
 from neuronscope.index.plan import CONTEXT, Batch
 from neuronscope.index.tops import NOTHING, Peaks, Tops, pack, unpack
 
@@ -40,11 +41,10 @@ def moments(
         sums[7] += (positive & opened).sum((0, 1))
         for case, (sign, side) in enumerate(((1, opened), (-1, opened), (-1, ~opened), (1, ~opened))):
             _raise(values * sign, counts & side & (values * sign > 0), found, case)
-    peaks(values, batch, found)
+    _peaks(values, batch, found)
 
 
-def peaks(values: Float[Tensor, "windows tokens neurons"], batch: Batch, found: Peaks) -> None:
-    """See `Way.peaks`."""
+def _peaks(values: Float[Tensor, "windows tokens neurons"], batch: Batch, found: Peaks) -> None:
     for case, sign in ((-2, 1), (-1, -1)):
         _raise(values * sign, batch.kept[..., None], found, case)
 
@@ -121,16 +121,23 @@ def count_rows(
 
 
 def differences(
+    values: Float[Tensor, "windows tokens neurons"],
     base: Float16[Tensor, "kept neurons"],
-    other: Float16[Tensor, "kept neurons"],
     batch: Batch,
     blocks: Integer[np.ndarray, " windows"],
     centre: Float[Tensor, " neurons"],
     sums: Float[Tensor, "blocks 5 neurons"],
+    found: Peaks,
+    *,
+    writes: bool,
 ) -> None:
     """See `Way.differences`."""
-    a, b = base.float(), other.float()
+    own = half(values[batch.kept])
+    if writes:
+        base.copy_(own)
+    a, b = base.float(), own.float()
     block = torch.from_numpy(blocks).to(a.device)[batch.kept.nonzero()[:, 0]]
     about_a, about_b = a - centre, b - centre
     for quantity, summed in enumerate((about_a, about_a**2, about_b, about_b**2, (b - a) ** 2)):
         sums[:, quantity].index_add_(0, block, summed.double())
+    _peaks(values, batch, found)

@@ -16,7 +16,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from neuronscope.engine.capture import Place, See, evaluating, run
-from neuronscope.index.accumulators import Accumulator, half
+from neuronscope.index.accumulators import Accumulator
+from neuronscope.index.half import half
 from neuronscope.index.layout import Cases
 from neuronscope.index.plan import Batch, Plan
 from neuronscope.index.state import State

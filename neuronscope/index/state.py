@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Integer
 
 from neuronscope.index.excerpts import NO_VALUE
+from neuronscope.index.half import LARGEST_HALF
 from neuronscope.index.layout import BINS
 from neuronscope.index.plan import BUCKETS, CONTEXT, KEPT_CONTEXTS, K
 from neuronscope.index.tops import NOTHING, unpack
@@ -223,7 +224,7 @@ def tokens_of(
             table["id"][layer, places] = ids[present[chosen]].T
             table["mean"][layer, places] = np.take_along_axis(means, chosen, 0).T
             largest = np.take_along_axis(a["maxima"][present, layer], chosen, 0).T
-            table["max"][layer, places] = np.clip(largest, -65_504, 65_504)
+            table["max"][layer, places] = np.clip(largest, -LARGEST_HALF, LARGEST_HALF)
     return table, found
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Float, Float16, Int32, Int64, Integer
 from torch import Tensor
 
 from neuronscope.index import on_cpu, on_gpu
+from neuronscope.index.compiled import HAS_HALVES
 from neuronscope.index.plan import Batch
 from neuronscope.index.tops import Peaks, Tops
 
@@ -33,9 +34,6 @@ class Way(Protocol):
         `sums` are float64: of the first four powers about `centre`, of |a|, and how often a > 0; of a gated MLP also
         how often the gate is open, and how often a > 0 then. To `sketch` each token adds a - centre times its sign.
         """
-
-    def peaks(self, values: Float[Tensor, "windows tokens neurons"], batch: Batch, found: Peaks) -> None:
-        """Find the peaks of either sign alone."""
 
     def strongest(
         self, values: Float[Tensor, "windows tokens neurons"], batch: Batch, found: Peaks, case: int, top: Tops
@@ -68,19 +66,24 @@ class Way(Protocol):
 
     def differences(
         self,
+        values: Float[Tensor, "windows tokens neurons"],
         base: Float16[Tensor, "kept neurons"],
-        other: Float16[Tensor, "kept neurons"],
         batch: Batch,
         blocks: Integer[np.ndarray, " windows"],
         centre: Float[Tensor, " neurons"],
         sums: Float[Tensor, "blocks 5 neurons"],
+        found: Peaks,
+        *,
+        writes: bool,
     ) -> None:
-        """Add to `analysis.drift.QUANTITIES`, about `centre`, of the block that each window belongs to, in float64.
+        """Round the tokens that count to float16, add what they do beside the base, and find their peaks.
 
-        `base` and `other` are the activations of the tokens that count, in the order of the batch's places.
+        To `analysis.drift.QUANTITIES`, about `centre`, of the block that each window belongs to, in float64. `base` are
+        the base's activations on these tokens, in the order of the batch's places; or where they are to be written to
+        (`writes`), if these are its own.
         """
 
 
 def way(device: torch.device) -> Way:
-    """The way to work on this device."""
-    return on_cpu if device.type == "cpu" else on_gpu
+    """The way to work on this device; a processor that has no half precision is worked on as a GPU is."""
+    return on_cpu if device.type == "cpu" and HAS_HALVES else on_gpu

@@ -13,8 +13,9 @@ from neuronscope.series.drift import Changed, Drift, NoiseFloor
 from neuronscope.series.store import Checkpoint
 
 if TYPE_CHECKING:
+    from neuronscope.series.beginning import TOKENS, Probing, folder_for
     from neuronscope.series.finding import Candidate, find
-    from neuronscope.series.run import TOKENS, Probing, folder_for, measure
+    from neuronscope.series.run import measure
 
 __all__ = [
     "TOKENS",
@@ -29,7 +30,11 @@ __all__ = [
     "measure",
 ]
 
-_HOMES = {"finding": ("Candidate", "find"), "run": ("TOKENS", "Probing", "folder_for", "measure")}
+_HOMES = {
+    "beginning": ("TOKENS", "Probing", "folder_for"),
+    "finding": ("Candidate", "find"),
+    "run": ("measure",),
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,8 @@ from jaxtyping import Float, Float16, Integer
 from torch import Tensor
 
 from neuronscope.analysis.drift import QUANTITIES
-from neuronscope.index.accumulators import FIRST, LARGEST_HALF, half
+from neuronscope.index.accumulators import FIRST
+from neuronscope.index.half import half
 from neuronscope.index.plan import Batch
 from neuronscope.index.tops import Peaks, Tops
 from neuronscope.index.ways import way
@@ -40,7 +41,7 @@ class LayerSums:
 
         `alone` says that nothing but sums is kept.
         """
-        self.centre, self._alone, self._way = centre, alone, way(device)
+        self.centre, self._writes, self._alone, self._way = centre, centre is None, alone, way(device)
         self.sums = torch.zeros(blocks, len(QUANTITIES), neurons, dtype=torch.float64, device=device)
         if not alone:
             self.token_sums = torch.zeros(slots, neurons, device=device)
@@ -54,42 +55,25 @@ class LayerSums:
         batch: Batch,
         blocks: Integer[np.ndarray, " windows"],
         sampled: tuple[Integer[Tensor, " s"], Integer[Tensor, " s"]],
-        base: Float16[Tensor, "kept neurons"] | None,
-    ) -> Float16[Tensor, "kept neurons"]:
-        """Take in one batch, beside the base's activations on its tokens; return its own, rounded, that count.
-
-        `blocks` says to which block each window belongs, `sampled` which places go to which rows of the sample. Without
-        a base, a checkpoint is its own.
-        """
-        rounded = torch.empty(batch.count, values.shape[-1], dtype=torch.float16, device=values.device)
-        at = 0
-        for row, start, stop in batch.runs:
-            rounded[at : at + stop - start] = values[row, start:stop]
-            at += stop - start
-        rounded.clamp_(-LARGEST_HALF, LARGEST_HALF)
-        if self.centre is None:
-            self.centre = rounded[:FIRST].float().mean(0)
-        self._way.differences(rounded if base is None else base, rounded, batch, blocks, self.centre, self.sums)
-        if not self._alone:
-            self._keep(values, batch, *sampled)
-        return rounded
-
-    def _keep(
-        self,
-        values: Float[Tensor, "windows tokens neurons"],
-        batch: Batch,
-        places: Integer[Tensor, " s"],
-        rows: Integer[Tensor, " s"],
+        base: Float16[Tensor, "kept neurons"],
     ) -> None:
-        """Keep strongest contexts, sums of frequent tokens and what is sampled."""
+        """Take in one batch beside the base's activations on its tokens; the base itself writes its own there.
+
+        `blocks` says to which block each window belongs, `sampled` which places go to which rows of the sample.
+        """
         windows, _, neurons = values.shape
-        found = Peaks.none(len(self.tops), windows, neurons, values.device)
-        self._way.peaks(values, batch, found)
+        flat = values.reshape(-1, neurons)
+        if self.centre is None:
+            self.centre = half(flat[batch.kept.reshape(-1).nonzero()[:FIRST, 0]]).float().mean(0)
+        found = Peaks.none(2, windows, neurons, values.device)
+        self._way.differences(values, base, batch, blocks, self.centre, self.sums, found, writes=self._writes)
+        if self._alone:
+            return
         for case, top in enumerate(self.tops):
             self._way.strongest(values, batch, found, case, top)
-        flat = values.reshape(-1, neurons)
         if batch.tabulated.numel():
             self._way.add_rows(flat, batch.tabulated, batch.slots, self.token_sums, None)
+        places, rows = sampled
         self.sample[rows] = half(flat[places])
 
     def mean(self, tokens: int) -> Float[np.ndarray, " neurons"]:

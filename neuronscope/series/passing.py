@@ -21,7 +21,7 @@ from neuronscope.analysis.drift import NOTHING
 from neuronscope.engine.capture import Place, See, evaluating, run
 from neuronscope.engine.weights import next_token_losses
 from neuronscope.errors import DamagedIndex
-from neuronscope.index.accumulators import half
+from neuronscope.index.half import half
 from neuronscope.index.plan import Batch, Plan, hashes
 from neuronscope.index.scan import COURTESY
 from neuronscope.index.tops import unpack
@@ -200,7 +200,7 @@ class _Run:
             time.sleep(COURTESY)
 
     def room(self, size: int) -> Float16[np.ndarray, " size"]:
-        """Memory to read the base's activations into, the same again and again."""
+        """Memory for the base's activations of a layer and batch, the same again and again."""
         if len(self._read) < size:
             self._read = np.empty(size, np.float16)
         return self._read[:size]
@@ -249,7 +249,7 @@ class _Run:
             counts=counts,
             sums=sums,
             mean=mean,
-            sample=np.concatenate([np.ascontiguousarray(layer.sample.cpu().numpy().T) for layer in layers]),
+            sample=torch.cat([layer.sample.T.cpu() for layer in layers]).numpy(),
             context_values=values,
             context_positions=positions,
             contexts=np.concatenate([np.stack([contexts for _, contexts in both], 1) for both in tops]),
@@ -312,17 +312,16 @@ class _Batch:
         device, neurons = values.device, values.shape[-1]
         if device not in self._here:
             self._here[device] = self._batch.to(device)
-        beside = None
-        if self._run._centres is not None:
-            raw = self._run.room(self._batch.count * neurons)
-            if self._stream.readinto(raw) != raw.nbytes:  # type: ignore[attr-defined]
-                raise DamagedIndex("The base's activations are not as long as they were written. Ask again.")
-            beside = torch.from_numpy(raw).view(-1, neurons).to(device)
-        rounded = self._run.layer(layer, neurons, device).see(
-            values.float(), self._here[device], self._blocks, (self._places, self._rows), beside
+        reads = self._run._centres is not None
+        raw = self._run.room(self._batch.count * neurons)
+        if reads and self._stream.readinto(raw) != raw.nbytes:  # type: ignore[attr-defined]
+            raise DamagedIndex("The base's activations are not as long as they were written. Ask again.")
+        base = torch.from_numpy(raw).view(-1, neurons).to(device)
+        self._run.layer(layer, neurons, device).see(
+            values.float(), self._here[device], self._blocks, (self._places, self._rows), base
         )
-        if beside is None:
-            self._stream.write(rounded.cpu().numpy().data)
+        if not reads:
+            self._stream.write(base.cpu().numpy().data)
 
     def _stream_of(self, values: Float[Tensor, "windows tokens width"], layer: int) -> None:
         small = self._rows < self._residual.shape[1]

@@ -6,68 +6,37 @@ only itself. Asked again, the work goes on with the first checkpoint that is not
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from neuronscope import npy
 from neuronscope.analysis import drift as measures
-from neuronscope.errors import DriftProblem, FileError, ModelError, NotOfSeries
-from neuronscope.index.build import WINDOW
+from neuronscope.errors import ModelError, NotOfSeries
 from neuronscope.index.encoding import Encoder, cuts_alike
 from neuronscope.index.plan import Plan
-from neuronscope.index.read_corpus import NAME as CORPUS
-from neuronscope.index.read_corpus import ReadCorpus
-from neuronscope.index.reading import read
 from neuronscope.index.scan import threads
 from neuronscope.jobs import counter, track
 from neuronscope.models.copies import in_other_numbers
 from neuronscope.models.loading import Lend
 from neuronscope.series import store, weights
+from neuronscope.series.beginning import Probing, begun
 from neuronscope.series.finding import Candidate
 from neuronscope.series.passing import KERNEL, MATCHED, Passed, Probe, Summed, run_base, run_beside, run_part
 from neuronscope.series.store import BASE, CONTROL, LAYER, RECORD, Checkpoint, Manifest
 from neuronscope.vocabulary import ModelCard
 
-TOKENS = 50_000
-"""Tokens of the probe corpus, unless more or fewer are asked for."""
 FLOOR_TOKENS = 4096
 """Tokens over which the noise floor is measured."""
 
 Borrow = Callable[[str], AbstractContextManager[Lend]]
 """How to get at a checkpoint by name: a context in which it is in memory."""
-
-
-@dataclass(frozen=True)
-class Probing:
-    """What checkpoints are compared on."""
-
-    sources: tuple[str, ...]
-    """What to read, as `neuronscope.corpus` says."""
-    tokens: int = TOKENS
-    """The most tokens to read."""
-    window: int | None = None
-    """Tokens that run together; 128, or the model's context if that is shorter."""
-    field: str = "text"
-    """The JSON field or column that holds the text."""
-    offline: bool = False
-    """Refuse data sets that come from the network."""
-
-    @property
-    def asked(self) -> dict[str, object]:
-        """What decides which tokens are read, as the manifest keeps it."""
-        return {
-            "sources": list(self.sources), "tokens": self.tokens, "window": self.window, "field": self.field
-        }  # fmt: skip
 
 
 def measure(
@@ -88,7 +57,7 @@ def measure(
         Cancelled: at any layer of any batch; checkpoints that are done are kept.
     """
     with store.working(folder) as work:
-        manifest, plan = _begun(lend, card, candidates, control, folder, probing)
+        manifest, plan = begun(lend, card, candidates, control, folder, probing)
         if manifest.complete:
             return
         work.mkdir(exist_ok=True)
@@ -97,87 +66,6 @@ def measure(
         shutil.rmtree(work, ignore_errors=True)
     if not any(one.done for one in manifest.checkpoints if one.place not in (BASE, CONTROL)):
         raise NotOfSeries(next(one.problem for one in manifest.checkpoints if one.problem))
-
-
-def folder_for(
-    parent: Path, card: ModelCard, candidates: Sequence[Candidate], control: Candidate | None, probing: Probing
-) -> Path:
-    """Where a drift is kept unless a folder is named: the same for the same question."""
-    named = [one.name for one in (*candidates, *([control] if control else []))]
-    asked = [card.revision, card.precision, named, probing.asked]
-    return parent / "drift" / hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
-
-
-def _begun(
-    lend: Lend,
-    card: ModelCard,
-    candidates: Sequence[Candidate],
-    control: Candidate | None,
-    folder: Path,
-    probing: Probing,
-) -> tuple[Manifest, Plan]:
-    """What is in the folder, checked against what is asked for; or a new drift, its corpus read."""
-    wanted = [Checkpoint(card.name, "base", None, BASE, revision=card.revision)]
-    if control is not None:
-        taken = control.label in {"base", *(one.label for one in candidates)}
-        label = f"{control.label} ({CONTROL})" if taken else control.label
-        wanted.append(Checkpoint(control.name, label, control.step, CONTROL))
-    wanted += [Checkpoint(one.name, one.label, one.step, f"{i:02d}") for i, one in enumerate(candidates, 1)]
-    known = store.read_manifest(folder)
-    if known is None:
-        _empty(folder)
-        with lend() as model:
-            size = probing.window or min(WINDOW, card.context)
-            read(
-                model, probing.sources, folder, window=size, tokens=probing.tokens, field=probing.field,
-                offline=probing.offline,
-            )  # fmt: skip
-    elif (known.revision, known.precision) != (card.revision, card.precision):
-        raise DriftProblem(
-            f"The drift in {folder} is of {known.model} ({known.revision}, {known.precision}), not of {card.label} "
-            f"({card.revision}, {card.precision}). Choose another folder."
-        )
-    elif [(one.name, one.place) for one in known.checkpoints] != [(one.name, one.place) for one in wanted]:
-        has = ", ".join(one.label for one in known.checkpoints)
-        raise DriftProblem(f"The drift in {folder} is of other checkpoints: {has}. Choose another folder.")
-    elif known.asked != probing.asked:
-        said = ", ".join(f"{name} {value}" for name, value in known.asked.items())
-        raise DriftProblem(
-            f"The drift in {folder} is on other texts ({said}). Ask for these, or choose another folder."
-        )
-    corpus = ReadCorpus.open(folder)
-    plan = Plan(corpus, card.neurons, layers=card.layers)
-    if known is not None:
-        if known.corpus != corpus.fingerprint:
-            raise DriftProblem(f"The texts in {folder} are not those it was begun with. Choose another folder.")
-        return replace(known, checkpoints=tuple(replace(one, problem="") for one in known.checkpoints)), plan
-    tokens = int(plan.kept.sum())
-    if tokens < KERNEL // 16:
-        raise FileError(f"Only {tokens} tokens of these texts count: a drift needs {KERNEL // 16} at least. Give more.")
-    manifest = Manifest(
-        model=card.name,
-        revision=card.revision,
-        architecture=card.architecture,
-        precision=card.precision,
-        layers=card.layers,
-        neurons=card.neurons,
-        gated=card.gated,
-        corpus=corpus.fingerprint,
-        sources=tuple(corpus.sources),
-        asked=probing.asked,
-        tokens=tokens,
-        threads=torch.get_num_threads(),
-        checkpoints=tuple(wanted),
-    )
-    store.write_manifest(folder, manifest)
-    return manifest, plan
-
-
-def _empty(folder: Path) -> None:
-    """A folder that holds something else is not ours to fill; a corpus alone is what an earlier start left."""
-    strange = sorted(path.name for path in folder.iterdir() if not path.name.startswith(".") and path.name != CORPUS)
-    if strange:
-        raise FileError(f"{folder} is no drift and not empty: it holds {strange[0]}. Choose an empty or new folder.")
 
 
 class _Series:

@@ -3,11 +3,11 @@
     python -m tests.benchmarks.drift [--tokens 50000] [--checkpoints 2] [--small] [--json results.json]
 
 A GPT-2 of 124M random weights (`--small`: an eighth of it) and checkpoints with every weight moved a little; windows of
-128 tokens of random words drawn by Zipf's law, one thread. Eight batches of the probe corpus also run bare: through the
-whole model, logits and all, as whoever measures a checkpoint's loss would run it, and without its unembedding, which is
-all that neurons need. CPU seconds of this process, by what is being done; the ratios are those of all of it to as many
-bare passes as there are models, base included. What is read from disk is weights of random numbers, as long as a real
-checkpoint's.
+128 tokens of random words drawn by Zipf's law, one thread. After every other batch of each pass the same batch
+also runs bare, in the same model, without its unembedding, which is all that neurons need; and every eighth one through
+the whole model, logits and all, as whoever measures a checkpoint's loss would run it. CPU seconds of this process, by
+what is being done, the bare batches taken out; the ratios are those of all of it to as many bare passes as there are
+models, base included. What is read from disk is weights of random numbers, as long as a real checkpoint's.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import resource
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ import numpy as np
 from neuronscope.jobs import Progress, running
 
 WORDS = 50_257
+BARE, WHOLE = 2, 8
+"""Every so many batches, one runs bare as well; and one with its logits."""
 
 
 def main() -> None:
@@ -48,11 +52,12 @@ def main() -> None:
 
 
 class Ledger:
-    """Books this process' CPU time under what is being done."""
+    """Books this process' CPU time under what is being done, and aside from it that of bare batches."""
 
     def __init__(self) -> None:
         self.booked: dict[str, float] = defaultdict(float)
-        self._doing, self._at = "Starting", time.process_time()
+        self.bare, self.whole = Rate(), Rate()
+        self._batches, self._doing, self._at = 0, "Starting", time.process_time()
 
     def check(self) -> None:
         """Never cancelled."""
@@ -63,11 +68,44 @@ class Ledger:
         self.booked[self._doing.split(",")[0]] += now - self._at
         self._doing, self._at = progress.label, now
 
+    def run(self, run: Callable[..., None], model: Any, ids: Any, real: Any, *rest: Any) -> None:
+        """Run a batch as it is asked for, and some of them bare as well."""
+        import torch
+
+        from neuronscope.engine.capture import forward
+
+        run(model, ids, real, *rest)
+        self._batches += 1
+        began = time.process_time()
+        with torch.inference_mode():
+            if self._batches % BARE == 0:
+                self.bare.time(int(real.sum()), lambda: forward(model, ids, real))
+            if self._batches % WHOLE == 0:
+                self.whole.time(int(real.sum()), lambda: model.network(ids))
+        self._at += time.process_time() - began
+
+
+class Rate:
+    """CPU seconds a token, of some batches."""
+
+    def __init__(self) -> None:
+        self._seconds, self._tokens = 0.0, 0
+
+    def time(self, tokens: int, work: Callable[[], object]) -> None:
+        """Do something with a batch and book what it took."""
+        began = time.process_time()
+        work()
+        self._seconds, self._tokens = self._seconds + time.process_time() - began, self._tokens + tokens
+
+    def of(self, tokens: int) -> float:
+        """Seconds for so many tokens."""
+        return self._seconds / self._tokens * tokens
+
 
 def measured(folder: Path, tokens: int, checkpoints: int, *, small: bool) -> dict[str, float]:
     """CPU seconds of each part, of a bare pass, their ratio, and memory in MB."""
     from neuronscope.scope import Workspace
-    from neuronscope.series.passing import Probe
+    from neuronscope.series import passing
     from neuronscope.settings import Settings
 
     names = made(folder, checkpoints, small=small)
@@ -75,23 +113,21 @@ def measured(folder: Path, tokens: int, checkpoints: int, *, small: bool) -> dic
     workspace = Workspace(Settings(folder / "cache", folder / "data", offline=True))
     scope = workspace.scope(names[0])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    ledger, began = Ledger(), time.process_time()
+    ledger = Ledger()
+    passing.run = partial(ledger.run, passing.run)  # type: ignore[assignment]
     with running(ledger):
         drift = scope.drift(names[1:], texts, folder=folder / "drift", tokens=tokens)
-    whole = time.process_time() - began
     ledger.report(Progress(1, 1, "", 0.0))
-    from neuronscope.index.plan import Plan
-
-    probe = Probe(Plan(drift.corpus, scope.card.neurons, layers=scope.card.layers))
-    bare, headless = bare_passes(scope, probe)
-    found = {f"seconds: {label}": seconds for label, seconds in ledger.booked.items()}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    everything = sum(ledger.booked.values())
+    bare, whole = (rate.of(len(drift.corpus)) for rate in (ledger.bare, ledger.whole))
+    found = {f"seconds: {label}": seconds for label, seconds in ledger.booked.items()}
     return found | {
-        "seconds: everything": whole,
-        "seconds: one bare pass": headless,
-        "seconds: one bare pass with logits": bare,
-        "ratio to bare passes of base and checkpoints": whole / (headless * len(names)),
-        "ratio to bare passes with logits": whole / (bare * len(names)),
+        "seconds: everything": everything,
+        "seconds: one bare pass": bare,
+        "seconds: one bare pass with logits": whole,
+        "ratio to bare passes of base and checkpoints": everything / (bare * len(names)),
+        "ratio to bare passes with logits": everything / (whole * len(names)),
         "memory: MB with the base loaded": before / 1024,
         "memory: MB at most": peak / 1024,
     }
@@ -127,26 +163,6 @@ def written(file: Path, tokens: int) -> Path:
     lines = [" ".join(f"w{i}" for i in drawn[first : first + 1270]) for first in range(0, tokens, 1270)]
     file.write_text("\n\n".join(lines))
     return file
-
-
-def bare_passes(scope: Any, probe: Any) -> tuple[float, float]:
-    """CPU seconds of the base alone over the probe corpus, from some batches: whole, and without its unembedding."""
-    import torch
-
-    from neuronscope.engine.capture import evaluating, forward
-
-    batches = list(probe.batches())
-    some = batches[:: max(len(batches) // 8, 1)]
-    with scope._lent() as model, evaluating(model.network), torch.inference_mode():
-        taken = []
-        for run in (lambda batch: model.network(batch.ids), lambda batch: forward(model, batch.ids, batch.real)):
-            run(some[0])
-            began = time.process_time()
-            for batch in some:
-                run(batch)
-            taken.append(time.process_time() - began)
-    share = sum(batch.count for batch in batches) / sum(batch.count for batch in some)
-    return taken[0] * share, taken[1] * share
 
 
 if __name__ == "__main__":

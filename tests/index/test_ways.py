@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from neuronscope.index import on_cpu, on_gpu
-from neuronscope.index.accumulators import UNSEEN, half
+from neuronscope.index.accumulators import UNSEEN
+from neuronscope.index.compiled import compiled
+from neuronscope.index.half import half
 from neuronscope.index.plan import Batch
 from neuronscope.index.tops import Peaks, Tops, unpack
 
@@ -93,7 +95,7 @@ def test_the_strongest_contexts_are_the_same_and_those_of_all_windows():
         values, one = activations(number), batch(number)
         for way, top in zip(WAYS, tops, strict=True):
             peaks = Peaks.none(2, WINDOWS, NEURONS, values.device)
-            way.peaks(values, one, peaks)
+            way.moments(values, None, one, values[0, 0], torch.zeros(8, NEURONS), torch.zeros(16, NEURONS), peaks)
             for case in (0, 1):
                 way.strongest(values, one, peaks, case, top[case])
         everything.append(torch.where(one.kept[..., None], values, -math.inf).amax(1))
@@ -146,17 +148,41 @@ def test_bins_are_counted_and_have_their_first_examples():
 
 def test_differences_are_summed_block_by_block():
     one, blocks = batch(), np.array([1, 0, 1, 2, 2])
-    a, b = half(activations()[one.kept] * 1.37), half(activations(2)[one.kept])
-    a[4, 5], b[4, 5], a[4, 6] = 65_504, -65_504, 6e-8
+    base, values = activations() * 1.37, activations(2) * 1.0009765625  # half-way between two numbers, many of them
+    base[0, 4, 5], values[0, 4, 5], values[0, 4, 6], values[0, 4, 7] = 1e6, -1e6, 6e-8, -0.0
+    a, b = half(base[one.kept]), half(values[one.kept])
     centre, found = a[:30].float().mean(0), []
     for way in WAYS:
-        sums = torch.zeros(3, 5, NEURONS, dtype=torch.float64)
-        way.differences(a, b, one, blocks, centre, sums)
-        found.append(sums)
-    assert torch.allclose(found[0], found[1], rtol=1e-5, atol=1e-3)
+        sums, written = (torch.zeros(3, 5, NEURONS, dtype=torch.float64) for _ in range(2))
+        own = torch.empty_like(a)
+        way.differences(base, own, one, blocks, centre, written, Peaks.none(2, WINDOWS, NEURONS, a.device), writes=True)
+        assert torch.equal(own, a)
+        assert torch.equal(written[:, :2], written[:, 2:4])
+        assert not written[:, 4].any()
+        peaks = Peaks.none(2, WINDOWS, NEURONS, a.device)
+        way.differences(values, own, one, blocks, centre, sums, peaks, writes=False)
+        assert torch.equal(own, a)
+        assert torch.equal(sums[:, :2], written[:, :2])
+        assert torch.equal(peaks.values[-2], torch.where(one.kept[..., None], values, -math.inf).amax(1))
+        found.append((sums, peaks))
+    (sums, peaks), (others, other) = found
+    reached = peaks.values > -math.inf
+    assert torch.allclose(sums, others, rtol=1e-5, atol=1e-3)
+    assert torch.equal(peaks.values, other.values)
+    assert torch.equal(peaks.places[reached], other.places[reached])
     rows = torch.from_numpy(blocks)[one.kept.nonzero()[:, 0]] == 1
-    assert torch.allclose(found[0][1, 4], (b.double() - a.double())[rows].square().sum(0), rtol=1e-5)
-    assert torch.allclose(found[0][1, 2], (b[rows].double() - centre).sum(0), rtol=1e-4, atol=1e-2)
+    assert torch.allclose(sums[1, 4], (b.double() - a.double())[rows].square().sum(0), rtol=1e-5)
+    assert torch.allclose(sums[1, 2], (b[rows].double() - centre).sum(0), rtol=1e-4, atol=1e-2)
+
+
+@pytest.mark.parametrize("scale", [1e-7, 1e-5, 1.0, 1e4])
+def test_numbers_are_rounded_as_pytorch_rounds_them(scale: float):
+    one = batch()
+    values = torch.randn(WINDOWS, TOKENS, NEURONS) * scale
+    own = torch.empty(one.count, NEURONS, dtype=torch.float16)
+    sums, peaks = torch.zeros(1, 5, NEURONS, dtype=torch.float64), Peaks.none(2, WINDOWS, NEURONS, values.device)
+    on_cpu.differences(values, own, one, np.zeros(WINDOWS, int), values[0, 0], sums, peaks, writes=True)
+    assert torch.equal(own, half(values[one.kept]))
 
 
 def test_what_is_no_number_stays_none():
@@ -171,7 +197,8 @@ def test_what_is_no_number_stays_none():
         assert sums[:5, 7].isnan().all()
         assert not sums[:, 8].isnan().any()
         blocks = torch.zeros(1, 5, NEURONS, dtype=torch.float64)
-        way.differences(half(values[one.kept]), half(values[one.kept]), one, np.zeros(WINDOWS, int), centre, blocks)
+        own, peaks = half(values[one.kept]), Peaks.none(2, WINDOWS, NEURONS, values.device)
+        way.differences(values, own, one, np.zeros(WINDOWS, int), centre, blocks, peaks, writes=False)
         assert blocks[0, :, 7].isnan().all()
         assert not blocks[0, :, 8].isnan().any()
 
@@ -184,5 +211,5 @@ def test_where_nothing_may_be_written_it_is_compiled_anew(monkeypatch: pytest.Mo
             x[i] *= 2
 
     values = np.arange(4.0)
-    on_cpu._compiled(twice)(values)
+    compiled(twice)(values)
     assert values.tolist() == [0, 2, 4, 6]

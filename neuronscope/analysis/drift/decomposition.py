@@ -24,8 +24,8 @@ QUANTITIES = ("a", "aa", "b", "bb", "dd")
 """The sums of a block: a, a², b, b² (a and b about one centre) and (b - a)²."""
 TIMES = 200
 """How often blocks are drawn."""
-_AT_ONCE = 2048
-"""Neurons whose drawn values are held together."""
+_AT_ONCE = 256
+"""Neurons whose drawn values are worked out together: what is held in between stays near a core."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -95,7 +95,8 @@ def match(a: Float[np.ndarray, "units tokens"], b: Float[np.ndarray, "units toke
 
 def _standardised(values: Float[np.ndarray, "units tokens"]) -> Float[np.ndarray, "units tokens"]:
     """Each neuron about its mean with length 1; zeros where it never varies."""
-    centred = values.astype(np.float32) - values.mean(1, dtype=np.float32, keepdims=True)
+    values = values.astype(np.float32)  # arithmetic of float16 is slow
+    centred = values - values.mean(1, keepdims=True)
     length = np.linalg.norm(centred, axis=1, keepdims=True)
-    scale = np.maximum(np.abs(values).max(1, keepdims=True, initial=0).astype(np.float32), 1e-30)
+    scale = np.maximum(np.abs(values).max(1, keepdims=True, initial=0), 1e-30)
     return np.where(length > 1e-6 * scale * np.sqrt(values.shape[1]), centred / np.maximum(length, 1e-30), 0)
