@@ -4,12 +4,17 @@ import gc
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis.strategies import none
 from jaxtyping import install_import_hook
+
+if TYPE_CHECKING:
+    from neuronscope.scope import Workspace
 
 CHECKED = (
     *("vocabulary", "ngrams", "shrinkage", "models", "engine", "corpus", "index", "indexed", "analysis", "figures"),
@@ -54,6 +59,18 @@ def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathF
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("NEURONSCOPE_HOME", str(home))
     return home
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Workspace]":
+    """A workspace of the module's own, which reaches no network."""
+    from neuronscope.scope import Workspace
+    from neuronscope.settings import Settings
+
+    home = tmp_path_factory.mktemp("workspace")
+    made = Workspace(Settings(home / "cache", home / "data", offline=True))
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

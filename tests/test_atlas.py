@@ -1,7 +1,6 @@
 """Maps and clusters of an index: which neurons are on them, what they are called, and that they are kept."""
 
 import itertools
-import json
 
 import numpy as np
 import pytest
@@ -11,24 +10,9 @@ from neuronscope import atlas
 from neuronscope.demo import planted
 from neuronscope.errors import InputError, NoSuchNeuron
 from neuronscope.index import derived
-from neuronscope.scope import Workspace
-from neuronscope.settings import Settings
 from neuronscope.vocabulary import Neuron
 from tests.models_for_tests import WORDS, gpt2, tokenizer
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory):
-    home = tmp_path_factory.mktemp("home")
-    workspace = Workspace(Settings(home / "cache", home / "data", offline=True))
-    yield workspace
-    workspace.close()
-
-
-def written(folder, texts):
-    file = folder / "texts.jsonl"
-    file.write_text("\n".join(json.dumps({"text": text}) for text in texts))
-    return file
+from tests.texts_for_tests import written
 
 
 @pytest.fixture(scope="module")

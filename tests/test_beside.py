@@ -1,7 +1,6 @@
 """Another checkpoint beside an index: what was taken from a planted neuron is missing there, all else is the same."""
 
 import copy
-import json
 
 import numpy as np
 import pytest
@@ -11,22 +10,13 @@ from tokenizers.normalizers import Lowercase
 from neuronscope.analysis.paired import paired
 from neuronscope.demo import planted
 from neuronscope.errors import InputError, NoSuchNeuron, OtherIndex
-from neuronscope.scope import Workspace
-from neuronscope.settings import Settings
 from neuronscope.vocabulary import Neuron
 from tests.models_for_tests import gpt2, tokenizer
+from tests.texts_for_tests import written
 
 TRUTH = planted.build()
 COLOURS_AND_FOOD, NEVER = Neuron(0, 2), Neuron(0, 6)
 COLOURS, FOOD = set(planted.GROUPS["colours"]), set(planted.GROUPS["food"])
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory):
-    home = tmp_path_factory.mktemp("home")
-    workspace = Workspace(Settings(home / "cache", home / "data", offline=True))
-    yield workspace
-    workspace.close()
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +27,7 @@ def scope(workspace):
 @pytest.fixture(scope="module")
 def index(scope, tmp_path_factory):
     folder = tmp_path_factory.mktemp("planted")
-    file = folder / "texts.jsonl"
-    file.write_text("\n".join(json.dumps({"text": text}) for text in planted.corpus()))
-    return scope.index(file, folder / "index")
+    return scope.index(written(folder, planted.corpus()), folder / "index")
 
 
 def without_food():

@@ -1,7 +1,6 @@
 """Surveys of polysemanticity: what was planted is found, on whole layers and from what an index has kept."""
 
 import copy
-import json
 import threading
 from dataclasses import replace
 
@@ -12,33 +11,18 @@ from neuronscope.demo import planted
 from neuronscope.demo.world import documents
 from neuronscope.errors import InputError, NoSuchNeuron, OtherIndex
 from neuronscope.jobs import Cancelled, running
-from neuronscope.scope import Workspace
-from neuronscope.settings import Settings
 from neuronscope.survey import surveyed
 from neuronscope.vocabulary import Neuron
 from tests.models_for_tests import gpt2, llama, tokenizer
+from tests.texts_for_tests import written
 
 TRUTH = planted.build()
 JUDGED = [one for one in TRUTH.neurons if one.senses and one.kind is not planted.Kind.POSITION]
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory):
-    home = tmp_path_factory.mktemp("home")
-    workspace = Workspace(Settings(home / "cache", home / "data", offline=True))
-    yield workspace
-    workspace.close()
-
-
-@pytest.fixture(scope="module")
 def scope(workspace):
     return workspace.attach(TRUTH.network, TRUTH.tokenizer, "planted")
-
-
-def written(folder, texts):
-    file = folder / "texts.jsonl"
-    file.write_text("\n".join(json.dumps({"text": text}) for text in texts))
-    return file
 
 
 @pytest.fixture(scope="module")

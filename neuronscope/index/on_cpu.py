@@ -215,12 +215,11 @@ def _raise_case(
     largest: _Neurons,
     places: _Places,
 ) -> None:
-    opened, sign = case < 2, np.float32(1 if case % 3 == 0 else -1)
+    opened, sign, at = case < 2, np.float32(1 if case % 3 == 0 else -1), np.int32(token)
     for i in range(len(x)):
-        a = sign * x[i]
-        up = ((gate[i] > 0) == opened) & (a > 0) & (a > largest[i])
-        largest[i] = a if up else largest[i]
-        places[i] = token if up else places[i]
+        a, up, at_up = sign * x[i], largest[i], places[i]
+        higher = ((gate[i] > 0) == opened) & (a > 0) & (a > up)
+        largest[i], places[i] = (a, at) if higher else (up, at_up)
 
 
 @compiled

@@ -10,19 +10,10 @@ from neuronscope.app import atlas_answers, atlas_members, atlas_page, atlas_pane
 from neuronscope.app.groups import Groups
 from neuronscope.app.selection import Selection
 from neuronscope.errors import FileError, InputError, NoSuchNeuron
-from neuronscope.scope import Workspace
-from neuronscope.settings import Settings
 from neuronscope.vocabulary import Neuron
 from tests.app.test_parts import walk
 from tests.models_for_tests import WORDS, gpt2, llama, tokenizer
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory):
-    home = tmp_path_factory.mktemp("home")
-    workspace = Workspace(Settings(home / "cache", home / "data", offline=True))
-    yield workspace
-    workspace.close()
+from tests.texts_for_tests import written
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +30,7 @@ def maps(tmp_path):
 def index(scope, tmp_path_factory):
     rng = np.random.default_rng(0)
     words = [" ".join(rng.choice(WORDS[1:], 30)) for _ in range(60)]
-    corpus = tmp_path_factory.mktemp("corpus") / "words.jsonl"
-    corpus.write_text("\n".join(json.dumps({"text": line}) for line in words))
-    return scope.index(corpus)
+    return scope.index(written(tmp_path_factory.mktemp("corpus"), words))
 
 
 def strings(part):

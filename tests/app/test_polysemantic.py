@@ -11,23 +11,14 @@ from neuronscope.app.polysemantic_cards import Looked
 from neuronscope.app.polysemantic_surveys import Surveyed, Surveys, begins_itself
 from neuronscope.demo import planted as truth_of
 from neuronscope.jobs import Cancelled, running
-from neuronscope.scope import Workspace
-from neuronscope.settings import Settings
 from neuronscope.vocabulary import Neuron
 from tests.app.test_parts import walk
 from tests.figures.senses import planted, survey, unscored
+from tests.texts_for_tests import written
 
 TRUTH = truth_of.build()
 TWO = Neuron(0, 2)
 """A neuron on which two unrelated groups of words were planted."""
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory):
-    home = tmp_path_factory.mktemp("home")
-    workspace = Workspace(Settings(home / "cache", home / "data", offline=True))
-    yield workspace
-    workspace.close()
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +28,7 @@ def scope(workspace):
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    file = tmp_path_factory.mktemp("corpus") / "texts.jsonl"
-    file.write_text("\n".join(json.dumps({"text": text}) for text in truth_of.corpus()))
-    return file
+    return written(tmp_path_factory.mktemp("corpus"), truth_of.corpus())
 
 
 @pytest.fixture(scope="module")

@@ -11,28 +11,22 @@ from neuronscope.app.searching import Answers, Asked
 from neuronscope.app.selection import Selection
 from neuronscope.errors import InputError, NoSuchNeuron
 from neuronscope.ngrams import occurrences
-from neuronscope.scope import Workspace
-from neuronscope.settings import Settings
 from neuronscope.vocabulary import Neuron
 from tests.app.test_parts import boxes, props, walk
 from tests.models_for_tests import WORDS, gpt2, tokenizer
+from tests.texts_for_tests import written
 
 
 @pytest.fixture(scope="module")
-def scope(tmp_path_factory):
-    home = tmp_path_factory.mktemp("home")
-    workspace = Workspace(Settings(home / "cache", home / "data", offline=True))
-    yield workspace.attach(gpt2(), tokenizer(), "small")
-    workspace.close()
+def scope(workspace):
+    return workspace.attach(gpt2(), tokenizer(), "small")
 
 
 @pytest.fixture(scope="module")
 def index(scope, tmp_path_factory):
     rng = np.random.default_rng(0)
     words = [" ".join(rng.choice(WORDS[1:], 30)) for _ in range(60)]
-    corpus = tmp_path_factory.mktemp("corpus") / "words.jsonl"
-    corpus.write_text("\n".join(json.dumps({"text": line}) for line in words))
-    return scope.index(corpus)
+    return scope.index(written(tmp_path_factory.mktemp("corpus"), words))
 
 
 def strings(part):

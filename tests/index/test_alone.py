@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 
 import numpy as np
 import pytest
@@ -15,28 +14,20 @@ from neuronscope.index.alone import DRAWN, DRAWS, Opening, opening, patterns_alo
 from neuronscope.indexed import Index
 from neuronscope.ngrams import occurrences
 from neuronscope.scope import Scope, Workspace
-from neuronscope.settings import Settings
 from neuronscope.vocabulary import Neuron
 from tests import models_for_tests as tiny
 from tests.index import corpora
+from tests.texts_for_tests import written
 
 WORD, NUMBERS, PAIR, LATE, OPPOSITE, PREVIOUS = (Neuron(0, place) for place in (0, 1, 4, 5, 9, 10))
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    home = tmp_path_factory.mktemp("workspace")
-    return Workspace(Settings(home / "cache", home / "data", offline=True))
 
 
 @pytest.fixture(scope="module")
 def planted(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> tuple[Scope, Index]:
     """The hand-built model, which begins every text with `<start>`, and an index of its texts."""
     made = build()
-    texts = tmp_path_factory.mktemp("texts") / "texts.jsonl"
-    texts.write_text("\n".join(json.dumps({"text": text}) for text in corpus(texts=160)), "utf-8")
     scope = workspace.attach(made.network, made.tokenizer, "planted")
-    return scope, scope.index(texts)
+    return scope, scope.index(written(tmp_path_factory.mktemp("texts"), corpus(texts=160)))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from neuronscope.index import on_cpu, on_gpu
+from neuronscope.index import on_cpu, on_gpu, ways
 from neuronscope.index.accumulators import UNSEEN
 from neuronscope.index.compiled import compiled
 from neuronscope.index.half import half
@@ -201,6 +201,13 @@ def test_what_is_no_number_stays_none():
         way.differences(values, own, one, np.zeros(WINDOWS, int), centre, blocks, peaks, writes=False)
         assert blocks[0, :, 7].isnan().all()
         assert not blocks[0, :, 8].isnan().any()
+
+
+def test_a_processor_without_half_precision_is_worked_on_as_a_gpu_is(monkeypatch: pytest.MonkeyPatch):
+    here = torch.device("cpu")
+    assert ways.way(here) is on_cpu
+    monkeypatch.setattr(ways, "HAS_HALVES", False)
+    assert ways.way(here) is on_gpu
 
 
 def test_where_nothing_may_be_written_it_is_compiled_anew(monkeypatch: pytest.MonkeyPatch):

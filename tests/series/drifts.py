@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import copy
-import json
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from tests.models_for_tests import WORDS, gpt2, tokenizer
+from tests.texts_for_tests import written
 
 
 def texts(folder: Path, documents: int = 60, seed: int = 0) -> Path:
     """Random words of the tiny vocabulary, and documents of one word, which fill batches in which nothing counts."""
     rng = np.random.default_rng(seed)
-    file = folder / "texts.jsonl"
     lines = [" ".join(rng.choice(WORDS[1:], rng.integers(5, 40))) for _ in range(documents)]
     lines += ["the"] * 1100
-    file.write_text("\n".join(json.dumps({"text": line}) for line in lines))
-    return file
+    return written(folder, lines)
 
 
 def saved(folder: Path, network: torch.nn.Module) -> Path:

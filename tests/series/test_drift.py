@@ -13,20 +13,11 @@ from neuronscope.demo.world import KINDS, NEW_KINDS, documents
 from neuronscope.errors import DriftProblem, FileError, NoSuchNeuron, NotOfSeries
 from neuronscope.index.read_corpus import ReadCorpus
 from neuronscope.jobs import Cancelled, running
-from neuronscope.scope import Workspace
 from neuronscope.series import store
-from neuronscope.settings import Settings
 from neuronscope.vocabulary import Neuron
 from tests.models_for_tests import gpt2, llama
 from tests.series.drifts import saved, series, texts
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory):
-    home = tmp_path_factory.mktemp("home")
-    workspace = Workspace(Settings(home / "cache", home / "data", offline=True))
-    yield workspace
-    workspace.close()
+from tests.texts_for_tests import written
 
 
 @pytest.fixture(scope="module")
@@ -395,8 +386,7 @@ def test_planted_drift_is_found_with_its_neurons(workspace, shared_data, tmp_pat
 def test_the_demo_drifts_on_what_it_was_tuned_on(workspace, tmp_path):
     mixture = (*KINDS, *[*NEW_KINDS] * 20)
     drawn = list(documents(7, 120, mixture))
-    file = tmp_path / "texts.jsonl"
-    file.write_text("\n".join(json.dumps({"text": one.text}) for one in drawn))
+    file = written(tmp_path, [one.text for one in drawn])
     found = workspace.scope("demo:stories").drift(
         ["demo:stories/step-0400"], file, control="demo:stories/control", folder=tmp_path / "drift", tokens=6000
     )
