@@ -85,14 +85,14 @@ def differences(
     base: Float16[Tensor, "kept neurons"],
     batch: Batch,
     blocks: Integer[np.ndarray, " windows"],
-    centre: Float[Tensor, " neurons"],
+    centres: Float[Tensor, "2 neurons"],
     sums: Float[Tensor, "blocks 5 neurons"],
     found: Peaks,
     *,
     writes: bool,
 ) -> None:
     """See `Way.differences`."""
-    numbers, rest = np.asarray(blocks, np.int64), (centre, sums, found.values, found.places)
+    numbers, rest = np.asarray(blocks, np.int64), (centres, sums, found.values, found.places)
     _striped(_differences, _array(values), _bits(base), writes, _runs(batch), numbers, *map(_array, rest))
 
 
@@ -356,7 +356,7 @@ def _differences(
     writes: bool,
     runs: Int64[np.ndarray, "runs 3"],
     blocks: Int64[np.ndarray, " windows"],
-    centre: _Neurons,
+    centres: Float32[np.ndarray, "2 neurons"],
     sums: Float[np.ndarray, "blocks 5 neurons"],
     largest: _Windows,
     places: Int32[np.ndarray, "cases windows neurons"],
@@ -377,7 +377,7 @@ def _differences(
                     row += 1
                     rounded = beside if writes else own[: right - left]
                     _round(x, rounded)
-                    _add_differences(beside, rounded, centre[left:right], part)
+                    _add_differences(beside, rounded, centres[:, left:right], part)
                     _raise(x, token, up, at_up, down, at_down)
                 for quantity in range(len(part)):
                     for i in range(right - left):
@@ -396,12 +396,12 @@ def _round(x: _Neurons, into: Int16[np.ndarray, " neurons"]) -> None:
 def _add_differences(
     base: Int16[np.ndarray, " neurons"],
     other: Int16[np.ndarray, " neurons"],
-    centre: _Neurons,
+    centres: Float32[np.ndarray, "2 neurons"],
     part: Float32[np.ndarray, "5 tile"],
 ) -> None:
     for i in range(len(base)):
         a, b = from_half(base[i]), from_half(other[i])
-        about_a, about_b, d = a - centre[i], b - centre[i], b - a
+        about_a, about_b, d = a - centres[0, i], b - centres[1, i], b - a
         part[0, i] += about_a
         part[1, i] += about_a * about_a
         part[2, i] += about_b

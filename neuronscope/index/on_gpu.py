@@ -125,7 +125,7 @@ def differences(
     base: Float16[Tensor, "kept neurons"],
     batch: Batch,
     blocks: Integer[np.ndarray, " windows"],
-    centre: Float[Tensor, " neurons"],
+    centres: Float[Tensor, "2 neurons"],
     sums: Float[Tensor, "blocks 5 neurons"],
     found: Peaks,
     *,
@@ -137,7 +137,7 @@ def differences(
         base.copy_(own)
     a, b = base.float(), own.float()
     block = torch.from_numpy(blocks).to(a.device)[batch.kept.nonzero()[:, 0]]
-    about_a, about_b = a - centre, b - centre
+    about_a, about_b = a - centres[0], b - centres[1]
     for quantity, summed in enumerate((about_a, about_a**2, about_b, about_b**2, (b - a) ** 2)):
         sums[:, quantity].index_add_(0, block, summed.double())
     _peaks(values, batch, found)

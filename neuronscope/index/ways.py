@@ -70,7 +70,7 @@ class Way(Protocol):
         base: Float16[Tensor, "kept neurons"],
         batch: Batch,
         blocks: Integer[np.ndarray, " windows"],
-        centre: Float[Tensor, " neurons"],
+        centres: Float[Tensor, "2 neurons"],
         sums: Float[Tensor, "blocks 5 neurons"],
         found: Peaks,
         *,
@@ -78,9 +78,9 @@ class Way(Protocol):
     ) -> None:
         """Round the tokens that count to float16, add what they do beside the base, and find their peaks.
 
-        To `analysis.drift.QUANTITIES`, about `centre`, of the block that each window belongs to, in float64. `base` are
-        the base's activations on these tokens, in the order of the batch's places; or where they are to be written to
-        (`writes`), if these are its own.
+        To `analysis.drift.QUANTITIES` of the block that each window belongs to, in float64, each model about its own of
+        the two `centres`. `base` are the base's activations on these tokens, in the order of the batch's places; or
+        where they are to be written to (`writes`), if these are its own.
         """
 
 

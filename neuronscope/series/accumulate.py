@@ -37,12 +37,14 @@ class LayerSums:
         alone: bool,
         device: torch.device,
     ) -> None:
-        """`centre` is what sums are taken about: the base's; None in the base itself, which takes it from a batch.
+        """`centre` is what the base's sums are taken about; None in the base itself.
 
-        `alone` says that nothing but sums is kept.
+        What a model's own are taken about is the mean of its first tokens: a neuron that stands elsewhere than in the
+        base would lose its variance in the rounding. `alone` says that nothing but sums is kept.
         """
-        self.centre, self._writes, self._alone, self._way = centre, centre is None, alone, way(device)
-        self.sums = torch.zeros(blocks, len(QUANTITIES), neurons, dtype=torch.float64, device=device)
+        self._base, self._alone, self._way = centre, alone, way(device)
+        self._centres: Tensor | None = None
+        self._sums = torch.zeros(blocks, len(QUANTITIES), neurons, dtype=torch.float64, device=device)
         if not alone:
             self.token_sums = torch.zeros(slots, neurons, device=device)
             self.sample = torch.zeros(sample, neurons, dtype=torch.float16, device=device)
@@ -63,10 +65,11 @@ class LayerSums:
         """
         windows, _, neurons = values.shape
         flat = values.reshape(-1, neurons)
-        if self.centre is None:
-            self.centre = half(flat[batch.kept.reshape(-1).nonzero()[:FIRST, 0]]).float().mean(0)
-        found = Peaks.none(2, windows, neurons, values.device)
-        self._way.differences(values, base, batch, blocks, self.centre, self.sums, found, writes=self._writes)
+        if self._centres is None:
+            own = half(flat[batch.kept.reshape(-1).nonzero()[:FIRST, 0]]).float().mean(0)
+            self._centres = torch.stack([own if self._base is None else self._base, own])
+        found, writes = Peaks.none(2, windows, neurons, values.device), self._base is None
+        self._way.differences(values, base, batch, blocks, self._centres, self._sums, found, writes=writes)
         if self._alone:
             return
         for case, top in enumerate(self.tops):
@@ -76,15 +79,29 @@ class LayerSums:
         places, rows = sampled
         self.sample[rows] = half(flat[places])
 
+    @property
+    def centres(self) -> Float[np.ndarray, "2 neurons"]:
+        """What sums are taken about: the base's, and the model's own."""
+        assert self._centres is not None, "it has seen a batch"
+        return self._centres.cpu().numpy()
+
+    def sums(self, counts: Integer[np.ndarray, " blocks"]) -> Float[np.ndarray, "blocks 5 neurons"]:
+        """`QUANTITIES`, both models about the base's centre, in blocks of so many tokens."""
+        found, tokens = self._sums.cpu().numpy().copy(), counts[:, None]
+        base, own = self.centres.astype(np.float64)
+        moved = own - base
+        found[:, 3] += moved * (2 * found[:, 2] + tokens * moved)
+        found[:, 2] += tokens * moved
+        return found
+
     def mean(self, tokens: int) -> Float[np.ndarray, " neurons"]:
-        """The checkpoint's own mean activation over `tokens`."""
-        assert self.centre is not None, "it has seen a batch"
-        return self._about(2, tokens) + self.centre.double().cpu().numpy()
+        """The model's own mean activation over `tokens`."""
+        return self._own(2, tokens) + self.centres[1].astype(np.float64)
 
     def variance(self, tokens: int) -> Float[np.ndarray, " neurons"]:
-        """The checkpoint's own variance."""
-        return np.maximum(self._about(3, tokens) - self._about(2, tokens) ** 2, 0)
+        """The model's own variance."""
+        return np.maximum(self._own(3, tokens) - self._own(2, tokens) ** 2, 0)
 
-    def _about(self, quantity: int, tokens: int) -> Float[np.ndarray, " neurons"]:
-        summed: Float[np.ndarray, " neurons"] = self.sums[:, quantity].sum(0).cpu().numpy()
+    def _own(self, quantity: int, tokens: int) -> Float[np.ndarray, " neurons"]:
+        summed: Float[np.ndarray, " neurons"] = self._sums[:, quantity].sum(0).cpu().numpy()
         return summed / tokens

@@ -257,13 +257,13 @@ class _Run:
             token_means=np.concatenate([means for _, means in tokens]),
             loss=loss,
             residual=residual,
-            centres=np.concatenate([layer.centre.cpu().numpy() for layer in layers if layer.centre is not None]),
+            centres=np.concatenate([layer.centres[0] for layer in layers]),
         )
 
     def _summed(self) -> tuple[Integer[np.ndarray, " blocks"], Float[np.ndarray, "blocks quantities units"]]:
         """Tokens of each block that has any, and their sums."""
         held = self._counts > 0
-        sums = [self._layers[layer].sums.cpu().numpy()[held] for layer in sorted(self._layers)]
+        sums = [self._layers[layer].sums(self._counts)[held] for layer in sorted(self._layers)]
         return self._counts[held], np.concatenate(sums, axis=2)
 
     def _tokens(

@@ -138,7 +138,7 @@ class _Series:
         for name in ("jaccard", "overlap", "cosines", "correlation", "own", "matched"):
             table[name] = 1
         table["partner"] = np.arange(units) % self._card.neurons
-        table["alive"] = _alive(passed, found.sd_b, self._card.gated)
+        table["alive"] = _alive(passed, found, self._card.gated)
         return table, layers
 
     def _floor(self, base: Passed) -> tuple[Float[np.ndarray, " units"], dict[str, object]]:
@@ -223,7 +223,7 @@ class _Series:
         table["weights"] = np.concatenate([one.weights for one in moved])
         table["cosines"] = np.concatenate([one.cosines for one in moved])
         table["bias"] = np.concatenate([one.bias for one in moved])
-        table["alive"] = _alive(passed, found.sd_b, self._card.gated)
+        table["alive"] = _alive(passed, found, self._card.gated)
         sample = store.read(folder, "sample")
         for layer in track(range(self._card.layers), label="Comparing distributions, layer"):
             own = slice(layer * neurons, (layer + 1) * neurons)
@@ -267,9 +267,9 @@ def _arrays(passed: Passed, table: np.ndarray, layers: np.ndarray) -> dict[str, 
     return {"table": table, "layers": layers} | {name: getattr(passed, name) for name in names}
 
 
-def _alive(passed: Passed, sd: Float[np.ndarray, " units"], gated: bool) -> np.ndarray:
-    """Neurons that vary, and in a plain MLP fire: have a strongest context above zero."""
-    varies = sd > 1e-6 * np.maximum(np.abs(passed.mean), 1e-30)
+def _alive(passed: Passed, found: measures.Parts, gated: bool) -> np.ndarray:
+    """Neurons that vary, by more than sums can tell, and in a plain MLP fire: have a strongest context above zero."""
+    varies = found.sd_b > 1e-6 * np.maximum(np.abs(passed.mean) + np.abs(found.moved), 1e-30)
     return varies if gated else varies & (passed.context_values[:, 0, 0] > 0)
 
 

@@ -1,5 +1,6 @@
 """A drift measured on real files: exact where it can be known, refused where it cannot be, kept when it is stopped."""
 
+import copy
 import json
 import shutil
 
@@ -11,6 +12,7 @@ from neuronscope import open_drift
 from neuronscope.analysis.drift import parts
 from neuronscope.demo.world import KINDS, NEW_KINDS, documents
 from neuronscope.errors import DriftProblem, FileError, NoSuchNeuron, NotOfSeries
+from neuronscope.index import ways
 from neuronscope.index.read_corpus import ReadCorpus
 from neuronscope.jobs import Cancelled, running
 from neuronscope.series import store
@@ -84,6 +86,39 @@ def test_the_same_checkpoint_has_not_drifted_at_all(drift):
     assert drift.layers[drift.layers["checkpoint"] == "checkpoint-5"]["cka"].tolist() == pytest.approx([1, 1, 1])
     assert drift.noise_floor.recomputed == 0
     assert drift.noise_floor.rate < 0.1
+
+
+def test_it_is_the_same_measured_as_on_a_gpu(scope, folder, drift, monkeypatch):
+    monkeypatch.setattr(ways, "HAS_HALVES", False)
+    other = scope.drift(folder / "runs", folder / "texts.jsonl", folder=folder / "other", window=32)
+    for label in ("checkpoint-5", "checkpoint-20", "checkpoint-100"):
+        a, b = drift.records(label), other.records(label)
+        for name in ("drift", "low", "high", "location", "scale", "selectivity", "mean", "sd", "moved"):
+            np.testing.assert_allclose(a[name], b[name], atol=1e-6)
+        for name in ("divergence", "transport", "weights", "partner", "own", "alive"):
+            np.testing.assert_array_equal(a[name], b[name])
+    for place in ("base", "03"):
+        for name in ("sample", "context_values", "context_positions", "contexts"):
+            one, same = (store.read(found.folder / place, name) for found in (drift, other))
+            np.testing.assert_array_equal(one, same)
+
+
+def test_neurons_that_were_pruned_have_died_wherever_they_stood_before(workspace, folder, tmp_path):
+    network = llama()
+    with torch.no_grad():  # what is silent in the base cannot die
+        network.model.layers[1].mlp.up_proj.weight[9] = 0
+    saved(tmp_path / "base", network)
+    pruned = copy.deepcopy(network)
+    with torch.no_grad():
+        pruned.model.layers[1].mlp.up_proj.weight[:] = 0
+    saved(tmp_path / "pruned", pruned)
+    scope = workspace.scope(str(tmp_path / "base"))
+    found = scope.drift(tmp_path / "pruned", folder / "texts.jsonl", folder=tmp_path / "drift", window=32)
+    rows = found.rows("pruned")
+    died = rows[rows["event"] == "died"]
+    assert sorted(died[["layer", "neuron"]].values.tolist()) == [[1, number] for number in range(24) if number != 9]
+    assert died[["mean", "sd"]].abs().values.max() < 1e-7
+    assert (died["drift"] > 0).all()
 
 
 def test_one_neuron_whose_weights_changed_leads_and_what_follows_drifts_without_them(drift):
