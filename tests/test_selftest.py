@@ -359,8 +359,8 @@ ALONE, CONCORDANCE = "only_changed_neurons_drift", "drift_is_one_minus_concordan
 def test_a_base_that_is_one_token_late_is_caught(monkeypatch):
     real = on_cpu.differences
 
-    def late(base, other, *rest):
-        real(base if base is other else base.roll(1, 0), other, *rest)
+    def late(values, base, *rest, writes):
+        real(values, base if writes else base.roll(1, 0), *rest, writes=writes)
 
     monkeypatch.setattr(on_cpu, "differences", late)
     assert failed(ALONE, CONCORDANCE) == {ALONE, CONCORDANCE}
