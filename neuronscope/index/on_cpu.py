@@ -366,7 +366,7 @@ def _differences(
     part, own = np.empty((5, _TILE), np.float32), np.empty(_TILE, np.int16)
     for left in range(first, last, _TILE):
         right, row = min(left + _TILE, last), 0
-        centre, other = centres[0, left:right], centres[1, left:right]
+        base_centre, own_centre = centres[0, left:right], centres[1, left:right]
         for run in range(len(runs)):
             window, start, stop = runs[run]
             up, down = largest[-2, window, left:right], largest[-1, window, left:right]
@@ -378,7 +378,7 @@ def _differences(
                     row += 1
                     rounded = beside if writes else own[: right - left]
                     _round(x, rounded)
-                    _add_differences(beside, rounded, centre, other, part)
+                    _add_differences(beside, rounded, base_centre, own_centre, part)
                     _raise(x, token, up, at_up, down, at_down)
                 for quantity in range(len(part)):
                     for i in range(right - left):
@@ -397,13 +397,13 @@ def _round(x: _Neurons, into: Int16[np.ndarray, " neurons"]) -> None:
 def _add_differences(
     base: Int16[np.ndarray, " neurons"],
     own: Int16[np.ndarray, " neurons"],
-    centre: _Neurons,
-    other: _Neurons,
+    base_centre: _Neurons,
+    own_centre: _Neurons,
     part: Float32[np.ndarray, "5 tile"],
 ) -> None:
     for i in range(len(base)):
         a, b = from_half(base[i]), from_half(own[i])
-        about_a, about_b, d = a - centre[i], b - other[i], b - a
+        about_a, about_b, d = a - base_centre[i], b - own_centre[i], b - a
         part[0, i] += about_a
         part[1, i] += about_a * about_a
         part[2, i] += about_b
